@@ -1,0 +1,124 @@
+"""What a run is: the canonical columns, and the table that every reader's output becomes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+Severity = Literal["info", "warning", "question"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A canonical column: its name, the letter the field writes, and what it holds."""
+
+    name: str
+    symbol: str
+    title: str
+    unit: str
+    numeric: bool = True
+
+
+COLUMNS: dict[str, Column] = {
+    c.name: c
+    for c in (
+        Column("run", "", "Run", "", numeric=False),
+        Column("params", "N", "Parameters", "parameters"),
+        Column("params_non_embedding", "N", "Parameters without embeddings", "parameters"),
+        Column("tokens", "D", "Training tokens", "tokens"),
+        Column("unique_tokens", "U", "Unique tokens", "tokens"),
+        Column("flops", "C", "Training compute", "FLOPs"),
+        Column("loss", "L", "Loss", "nats per token"),
+        Column("step", "", "Step", "steps"),
+    )
+}
+#: Columns that a law of loss can be fitted on.
+PREDICTORS = ("params", "tokens", "flops")
+#: Columns that ``RunTable.frame`` has besides the canonical ones: where a row came from, and whether it ends its run.
+ORIGIN_COLUMNS = ("file", "line", "is_final")
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that was dropped, guessed, derived or doubted, for a person to see beside the result."""
+
+    severity: Severity
+    text: str
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the rows of one file came from and how they were understood.
+
+    ``mapping`` goes from canonical column to the file's own column; ``derived`` from canonical column to the
+    rule that filled it ("6ND").
+    """
+
+    file: str
+    sha256: str
+    format: str
+    rows: int
+    columns: tuple[str, ...]
+    mapping: dict[str, str]
+    loss_unit: str
+    params_convention: str
+    flops_source: str
+    loss_split: str
+    derived: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """Runs in canonical columns, with their provenance.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a run or checkpoint. Has ``run``, ``params``, ``tokens``, ``flops``, ``loss`` (NaN where unknown),
+        ``file``, ``line`` and ``is_final``; other canonical columns where given; then the file's own further columns.
+        The index is 0..n-1.
+    rejected : pandas.DataFrame
+        Rows that cannot be used: ``file``, ``line``, ``reason``, ``content`` (the row as it was read).
+    sources : tuple of Source
+        One for each file.
+    notes : tuple of Note
+        Everything that was guessed, derived, converted or left out.
+    """
+
+    frame: pd.DataFrame
+    rejected: pd.DataFrame
+    sources: tuple[Source, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether any row has a loss."""
+        return bool(self.frame["loss"].notna().any())
+
+    @property
+    def digest(self) -> str:
+        """A hash of the rows and what was left out: equal tables, equal digest."""
+        content = self.frame.to_csv(index=False, float_format="%.17g") + self.rejected.to_csv(index=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def span(self, column: str) -> tuple[float, float] | None:
+        """Smallest and largest value of a numeric column, or None where it holds nothing."""
+        values = self.frame[column].dropna()
+        return (float(values.min()), float(values.max())) if len(values) else None
+
+
+def concatenate(tables: Sequence[RunTable]) -> RunTable:
+    """Join the tables of several files into one, keeping their order."""
+    if len(tables) == 1:
+        return tables[0]
+    return RunTable(
+        frame=pd.concat([t.frame for t in tables], ignore_index=True),
+        rejected=pd.concat([t.rejected for t in tables], ignore_index=True),
+        sources=tuple(s for t in tables for s in t.sources),
+        notes=tuple(n for t in tables for n in t.notes),
+    )

@@ -1,0 +1,75 @@
+"""Quantities as people write them: ``70M``, ``1.4B``, ``3.2e21`` in both directions. Knows nothing of runs or laws."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from scaling_core.errors import UserError
+
+#: Suffixes for counts. Case matters nowhere: nobody writes milli-tokens.
+SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15}
+PF_DAY = 1e15 * 86_400  # FLOPs in a petaFLOP/s-day
+
+_NUMBER = re.compile(
+    r"^\s*(?P<number>[+-]?(?:\d{1,3}(?:[,_ ]\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*(?P<suffix>[kKmMbBgGtTpP]?)(?:\s*(?:FLOPs?|flops?|tokens?|params?|parameters?))?\s*$"
+)
+
+
+def parse_quantity(text: str) -> float:
+    """Read a number with an optional suffix: ``70M``, ``1.4B``, ``300e9``, ``1,000``, ``1e22 FLOPs``.
+
+    Raises
+    ------
+    UserError
+        If the text is not such a number.
+    """
+    match = _NUMBER.match(text)
+    if not match:
+        raise UserError(f"“{text.strip()}” is not a number.", fix="Write it like 70M, 1.4B, 300e9 or 1,000.")
+    number = float(re.sub(r"[,_ ]", "", match["number"]))
+    return number * SUFFIXES.get(match["suffix"].lower(), 1.0)
+
+
+def format_count(value: float, digits: int = 3) -> str:
+    """Write a count of parameters or tokens with a suffix: ``7.02B``, ``160B``, ``1.33T``."""
+    if not math.isfinite(value):
+        return "unknown"
+    for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        # 999.7M must become 1.00B, not 1000M
+        if abs(float(f"{value:.{digits}g}")) >= size:
+            return f"{_significant(value / size, digits)}{suffix}"
+    return _significant(value, digits)
+
+
+def format_flops(value: float, digits: int = 3) -> str:
+    """Write a number of FLOPs as ``5.76e23``."""
+    if not math.isfinite(value):
+        return "unknown"
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{int(exponent)}"
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """Write a plain number to so many significant digits, without trailing exponent for ordinary sizes."""
+    if not math.isfinite(value):
+        return "unknown"
+    if value != 0 and not 1e-4 <= abs(value) < 1e6:
+        return format_flops(value, digits)
+    return _significant(value, digits)
+
+
+def format_ratio(value: float) -> str:
+    """Write how many times one thing is another: ``13×``, ``1.4×``."""
+    return f"{_significant(value, 2)}×" if value < 1e4 else f"{format_flops(value, 2)}×"
+
+
+def _significant(value: float, digits: int) -> str:
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(float(f"{value:.{digits}g}")))))
+    return f"{value:.{decimals}f}" if decimals else f"{float(f'{value:.{digits}g}'):.0f}"
