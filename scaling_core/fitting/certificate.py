@@ -1,0 +1,106 @@
+"""How far a fit can be believed as a piece of arithmetic: did it converge, do starts agree, is it pinned down?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from scaling_core.fitting.solver import Problem, Solution
+from scaling_core.laws import Array
+
+Grade = Literal["good", "doubtful", "failed"]
+#: A scaled gradient above this is not an optimum.
+CONVERGED_GRADIENT = 1e-6
+#: Starts whose objective is within this of the best have found the same optimum.
+AGREEMENT = 1e-6
+#: Condition number of the scaled Jacobian above which the runs leave some combination of parameters open.
+#: Ladders that vary N and D apart give 30 to 160 (240 Chinchilla points: 33); all at one D/N gives 660 and more.
+LARGE_CONDITION = 500.0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Evidence that a fit is what it claims to be.
+
+    Attributes
+    ----------
+    gradient_norm : float
+        Scaled gradient at the reported parameters (see ``Solution``); 0 at an exact optimum.
+    starts, starts_agreeing : int
+        Start points tried, and how many ended at the best objective.
+    on_bound : tuple of str
+        Parameters that ended on a bound.
+    condition : float
+        Condition number of the Jacobian with unit columns.
+    grade, reasons
+        The verdict, and why it is not better.
+    """
+
+    gradient_norm: float
+    starts: int
+    starts_agreeing: int
+    on_bound: tuple[str, ...]
+    condition: float
+    grade: Grade
+    reasons: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return {**asdict(self), "on_bound": list(self.on_bound), "reasons": list(self.reasons)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Certificate:
+        """Rebuild from ``to_json``."""
+        return cls(**{**data, "on_bound": tuple(data["on_bound"]), "reasons": tuple(data["reasons"])})
+
+
+def certify(problem: Problem, solution: Solution, names: tuple[str, ...]) -> tuple[int, Certificate]:
+    """Pick the best start and say how far to trust it. Returns its index and the certificate."""
+    best = _best(solution)
+    agreeing = int(np.sum(solution.total <= solution.total[best] * (1 + AGREEMENT) + 1e-300))
+    u = solution.u[best]
+    on_bound = _on_bound(problem, u, names)
+    condition = _condition(problem, u)
+    norm = float(solution.gradient_norm[best])
+    doubts = _doubts(len(solution.u), agreeing, on_bound, condition, problem.target.size - len(names))
+    failed = not norm <= CONVERGED_GRADIENT
+    reasons = (("The solver did not reach an optimum.",) if failed else ()) + doubts
+    grade: Grade = "failed" if failed else "doubtful" if doubts else "good"
+    return best, Certificate(norm, len(solution.u), agreeing, on_bound, condition, grade, reasons)
+
+
+def _best(solution: Solution) -> int:
+    """Lowest objective; among equals the best converged, so that rounding does not pick a stalled start."""
+    lowest = solution.total.min()
+    near = np.flatnonzero(solution.total <= lowest * (1 + 1e-12))
+    return int(near[np.argmin(solution.gradient_norm[near])])
+
+
+def _on_bound(problem: Problem, u: Array, names: tuple[str, ...]) -> tuple[str, ...]:
+    working = problem.working
+    held = (u <= working.lower) | (u >= working.upper)
+    return tuple(n for n, h in zip(names, held, strict=True) if h)
+
+
+def _condition(problem: Problem, u: Array) -> float:
+    jac = problem.working.gradient(u[None])[0] / problem.working.value(u[None])
+    length = np.linalg.norm(jac, axis=1, keepdims=True)
+    if (length == 0).any():  # a parameter that changes nothing
+        return float("inf")
+    singular = np.linalg.svd(jac / length, compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(singular) == len(u) else float("inf")
+
+
+def _doubts(starts: int, agreeing: int, on_bound: tuple[str, ...], condition: float, spare: int) -> tuple[str, ...]:
+    doubts = []
+    if on_bound:
+        doubts.append(f"{', '.join(on_bound)} ended on the edge of what is allowed: the runs ask for a simpler law.")
+    if agreeing < min(3, starts):
+        doubts.append(f"Only {agreeing} of {starts} starts reached this optimum: there may be a better one.")
+    if condition > LARGE_CONDITION:
+        doubts.append("The runs do not pin down every parameter: some change together without changing the fit.")
+    if spare <= 2:
+        doubts.append(f"Only {spare} more runs than parameters: almost any law would pass through them.")
+    return tuple(doubts)

@@ -1,0 +1,177 @@
+"""A fit: a law, its estimated parameters, and how sure they are. Frozen, and able to speak for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from scaling_core.errors import UserError
+from scaling_core.fitting.certificate import Certificate
+from scaling_core.laws import Array, Law, Predictors, get_law
+from scaling_core.units import format_number
+
+DEFAULT_LEVEL = 0.90
+JSON_FORMAT = 1
+
+
+class Band(NamedTuple):
+    """A prediction and its interval, arrays of one shape. Without draws the interval is NaN."""
+
+    value: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted law.
+
+    Attributes
+    ----------
+    law : Law
+    theta : array, shape (p,)
+        Parameters, in the law's order.
+    draws : array, shape (R, p)
+        Bootstrap draws of the parameters; R may be 0.
+    objective : str
+        Name of the objective.
+    value : float
+        Objective at ``theta`` (sum for Huber, mean square for squared error).
+    certificate : Certificate
+    points : pandas.DataFrame
+        Every row that was considered: the table's columns with ``role``, ``predicted`` and ``residual`` (relative,
+        L/L_pred − 1). Empty for a fit read from a file.
+    ranges : dict
+        Smallest and largest fitted value of each of N, D, C and L.
+    lines : dict
+        How N, D and D/N went with C in the fitted runs (see ``scaling_core.fitting.recipe``).
+    notes : tuple of str
+    seed : int
+        Seed of the bootstrap.
+    """
+
+    law: Law
+    theta: Array
+    draws: Array
+    objective: str
+    value: float
+    certificate: Certificate
+    n_points: int
+    points: pd.DataFrame
+    ranges: dict[str, tuple[float, float]]
+    lines: dict[str, Any]
+    notes: tuple[str, ...]
+    seed: int
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Parameters by name."""
+        return {n: float(v) for n, v in zip(self.law.parameter_names, self.theta, strict=True)}
+
+    def intervals(self, level: float = DEFAULT_LEVEL) -> dict[str, tuple[float, float]]:
+        """Percentile intervals of the parameters; empty without draws."""
+        if not len(self.draws):
+            return {}
+        low, high = quantile_interval(self.draws, level)
+        return {n: (float(a), float(b)) for n, a, b in zip(self.law.parameter_names, low, high, strict=True)}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Standard deviations of the draws; empty with fewer than two."""
+        if len(self.draws) < 2:
+            return {}
+        spread = self.draws.std(axis=0, ddof=1)
+        return {n: float(s) for n, s in zip(self.law.parameter_names, spread, strict=True)}
+
+    def predict(self, x: Predictors, interval: float = DEFAULT_LEVEL) -> Band:
+        """Loss at predictors of shape (n,), with the interval of the law itself (a single run scatters more)."""
+        value = self.law.predict(self.theta, x)
+        if not len(self.draws):
+            nothing = np.full(value.shape, np.nan)
+            return Band(value, nothing, nothing)
+        return Band(value, *quantile_interval(self.law.predict(self.draws, x), interval))
+
+    def scatter(self) -> float:
+        """Root mean square of the fitted runs' relative residuals; NaN for a fit read from a file."""
+        if self.points.empty:
+            return float("nan")
+        fitted = self.points.loc[self.points["role"] == "fitted", "residual"]
+        return float(np.sqrt(np.mean(np.square(fitted))))
+
+    def summary(self, level: float = DEFAULT_LEVEL) -> str:
+        """Return a few lines of text: parameters with intervals, objective and certificate."""
+        c = self.certificate
+        lines = [f"{self.law.title} on {self.n_points} points, objective {self.objective} = {self.value:.14g}"]
+        intervals = self.intervals(level)
+        for name, value in self.parameters.items():
+            low_high = intervals.get(name)
+            between = f"   {level:.0%} interval {low_high[0]:.5g} to {low_high[1]:.5g}" if low_high else ""
+            lines.append(f"  {name:<6} {format_number(value, 6):>12}{between}")
+        lines.append(
+            f"  certificate: {c.grade}; scaled gradient {c.gradient_norm:.1e}, "
+            f"{c.starts_agreeing} of {c.starts} starts agree"
+        )
+        lines += [f"  ! {reason}" for reason in c.reasons] + [f"  - {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def to_json(self, level: float = DEFAULT_LEVEL) -> dict[str, Any]:
+        """Everything but the runs, at full precision, as JSON types. ``from_json`` reads it back."""
+        return {
+            "format": JSON_FORMAT,
+            "law": self.law.name,
+            "formula": self.law.formula(),
+            "parameters": self.parameters,
+            "objective": {"name": self.objective, "value": self.value},
+            "certificate": self.certificate.to_json(),
+            "intervals": {k: list(v) for k, v in self.intervals(level).items()},
+            "interval_level": level,
+            "standard_errors": self.standard_errors(),
+            "n_points": self.n_points,
+            "ranges": {k: list(v) for k, v in self.ranges.items()},
+            "lines": self.lines,
+            "notes": list(self.notes),
+            "bootstrap": {"method": "pairs", "seed": self.seed, "draws": self.draws.tolist()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FitResult:
+        """Rebuild a fit from ``to_json``.
+
+        Raises
+        ------
+        UserError
+            If something that a fit needs is missing or of another kind.
+        """
+        try:
+            law = get_law(data["law"])
+            theta = np.array([float(data["parameters"][n]) for n in law.parameter_names])
+            draws = np.array(data["bootstrap"]["draws"], dtype=float).reshape(-1, len(theta))
+            return cls(
+                law=law,
+                theta=theta,
+                draws=draws,
+                objective=str(data["objective"]["name"]),
+                value=float(data["objective"]["value"]),
+                certificate=Certificate.from_json(data["certificate"]),
+                n_points=int(data["n_points"]),
+                points=pd.DataFrame(),
+                ranges={k: (float(v[0]), float(v[1])) for k, v in data["ranges"].items()},
+                lines=dict(data["lines"]),
+                notes=tuple(data["notes"]),
+                seed=int(data["bootstrap"]["seed"]),
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(
+                f"This is not a fit that Scaling Explorer saved ({type(error).__name__}: {error}).",
+                fix="Make one with: python -m scaling_core fit FILES --law LAW --json > fit.json",
+            ) from error
+
+
+def quantile_interval(draws: Array, level: float) -> tuple[Array, Array]:
+    """Percentile interval over the first axis of ``draws``."""
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high

@@ -1,0 +1,128 @@
+"""What a law is: a function of runs with unknown parameters, and what a solver needs to know about it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+#: Predictor columns by canonical name, each of shape (n,).
+Predictors = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An unknown of a law: its name, LaTeX symbol, meaning, unit and bounds (closed)."""
+
+    name: str
+    symbol: str
+    meaning: str
+    unit: str
+    lower: float = 0.0
+    upper: float = np.inf
+
+
+class Allocation(NamedTuple):
+    """The best N and D for a compute budget, and the loss they reach; arrays of one shape."""
+
+    params: Array
+    tokens: Array
+    loss: Array
+
+
+class Working(ABC):
+    """A law bound to runs, in the coordinates a solver works in.
+
+    Predictors are centred in ln and loss is divided by ``loss_scale``, so that all coordinates are of order one
+    and nearly uncorrelated (uncentred, corr(ln A, alpha) is about .999). B is the batch of parameter vectors, n
+    the runs, p the parameters.
+    """
+
+    lower: Array
+    upper: Array
+
+    @abstractmethod
+    def value(self, u: Array) -> Array:
+        """Predicted loss over ``loss_scale``, shape (B, n), at ``u`` of shape (B, p)."""
+
+    @abstractmethod
+    def gradient(self, u: Array) -> Array:
+        """First derivatives of the value by ``u``, shape (B, p, n)."""
+
+    @abstractmethod
+    def curvature(self, u: Array, v: Array) -> Array:
+        """Second derivatives of the value summed over runs with weights ``v`` (B, n): shape (B, p, p)."""
+
+    @abstractmethod
+    def to_natural(self, u: Array) -> Array:
+        """Parameters of the law, shape (..., p), from working coordinates of the same shape."""
+
+    @abstractmethod
+    def from_natural(self, theta: Array) -> Array:
+        """Working coordinates, shape (..., p), from parameters of the law of the same shape."""
+
+    @abstractmethod
+    def starts(self, loss: Array) -> Array:
+        """Start points, shape (S, p), for losses of shape (n,) already divided by ``loss_scale``."""
+
+
+class Law(ABC):
+    """A law of loss: its formula, parameters, values and derivatives.
+
+    Attributes
+    ----------
+    name : str
+        Identifier on the command line, in links and files.
+    title : str
+        What a person reads in a menu.
+    latex : str
+        The formula, with a field ``{name}`` for each parameter.
+    predictors : tuple of str
+        Canonical columns that the law reads.
+    parameters : tuple of Parameter
+        In the order of the last axis of ``theta``.
+    source : str
+        Where the form was published.
+    """
+
+    name: str
+    title: str
+    latex: str
+    predictors: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    source: str
+
+    @abstractmethod
+    def predict(self, theta: Any, x: Predictors) -> Array:
+        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,)."""
+
+    @abstractmethod
+    def jacobian(self, theta: Any, x: Predictors) -> Array:
+        """Derivatives of the loss by the parameters, shape (..., n, p)."""
+
+    @abstractmethod
+    def working(self, x: Predictors, loss_scale: float) -> Working:
+        """Bind the law to runs for a solver."""
+
+    def optimum(self, theta: Any, flops: Any) -> Allocation | None:
+        """Best N and D for budgets ``flops`` with C = 6ND, where the law has both; else None.
+
+        ``theta`` of shape (..., p) and ``flops`` of shape (m,) give arrays of shape (..., m).
+        """
+        return None
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+        return tuple(p.name for p in self.parameters)
+
+    def formula(self, numbers: Mapping[str, str] | None = None) -> str:
+        """Return the formula in LaTeX, with symbols or with the given numbers in place of parameters."""
+        values = {p.name: (numbers or {}).get(p.name, p.symbol) for p in self.parameters}
+        return self.latex.format(**values)

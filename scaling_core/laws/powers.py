@@ -1,0 +1,177 @@
+"""Laws that are sums of power-law terms: L = Σ_k c_k · Π_j x_j^(−e_kj), with coefficients and exponents unknown.
+
+For fixed exponents such a law is linear in its coefficients, so start points come from variable projection: a
+grid of exponents, and for each the non-negative least-squares coefficients (Golub & Pereyra 1973).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from scaling_core.laws.base import Array, Law, Predictors, Working
+
+#: An exponent of 3 means that loss falls 8 times as x doubles: steeper than anything seen.
+MAX_EXPONENT = 3.0
+#: No term exceeds this many times the typical loss at the centre of the data.
+MAX_COEFFICIENT = 1e3
+_STEPS_PER_EXPONENT = {1: 16, 2: 6}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term: a coefficient times powers. ``powers`` holds (exponent parameter, predictor) pairs."""
+
+    coefficient: str
+    powers: tuple[tuple[str, str], ...] = ()
+
+
+class SumOfPowers(Law):
+    """A law made of terms; a subclass states its terms and parameters."""
+
+    terms: tuple[Term, ...]
+
+    def predict(self, theta: Any, x: Predictors) -> Array:
+        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,)."""
+        theta = np.asarray(theta, dtype=float)
+        return np.asarray(sum(self._term(term, theta, x) for term in self.terms))
+
+    def jacobian(self, theta: Any, x: Predictors) -> Array:
+        """Derivatives of the loss by the parameters, shape (..., n, p)."""
+        theta = np.asarray(theta, dtype=float)
+        n = len(next(iter(x.values()))) if x else 1
+        out = np.zeros((*theta.shape[:-1], n, len(self.parameters)))
+        for term in self.terms:
+            out[..., self._index(term.coefficient)] += self._shape(term, theta, x)
+            for exponent, column in term.powers:
+                out[..., self._index(exponent)] -= np.log(x[column]) * self._term(term, theta, x)
+        return out
+
+    def working(self, x: Predictors, loss_scale: float) -> Working:
+        """Bind the law to runs for a solver."""
+        return _WorkingPowers(self, x, loss_scale)
+
+    def exponent_names(self) -> tuple[str, ...]:
+        """Names of the parameters that are exponents, in order."""
+        used = {e for term in self.terms for e, _ in term.powers}
+        return tuple(name for name in self.parameter_names if name in used)
+
+    def _index(self, name: str) -> int:
+        return self.parameter_names.index(name)
+
+    def _shape(self, term: Term, theta: Array, x: Predictors) -> Array:
+        n = len(next(iter(x.values()))) if x else 1
+        log_shape = np.zeros((*theta.shape[:-1], n))
+        for exponent, column in term.powers:
+            log_shape = log_shape - theta[..., self._index(exponent), None] * np.log(x[column])
+        return np.exp(log_shape)
+
+    def _term(self, term: Term, theta: Array, x: Predictors) -> Array:
+        return theta[..., self._index(term.coefficient), None] * self._shape(term, theta, x)
+
+
+@dataclass(frozen=True)
+class _BoundTerm:
+    """A term with positions in place of names: coefficient index, exponent indices, centred ln x (m, n)."""
+
+    coefficient: int
+    exponents: tuple[int, ...]
+    log_x: Array
+
+
+class _WorkingPowers(Working):
+    """Coefficients at the centre of the data over the loss scale, and exponents as they are."""
+
+    def __init__(self, law: SumOfPowers, x: Predictors, loss_scale: float) -> None:
+        self._law = law
+        self._scale = loss_scale
+        self._n = len(next(iter(x.values())))
+        self._centres = {c: float(np.log(x[c]).mean()) for c in law.predictors}
+        self._terms = [self._bind(term, x) for term in law.terms]
+        exponents = set(law.exponent_names())
+        self._exponent_indices = [i for i, n in enumerate(law.parameter_names) if n in exponents]
+        self.lower = np.zeros(len(law.parameters))
+        self.upper = np.array(
+            [MAX_EXPONENT if i in self._exponent_indices else MAX_COEFFICIENT for i in range(len(self.lower))]
+        )
+
+    def value(self, u: Array) -> Array:
+        shapes = self._shapes(u)
+        return np.asarray(sum(u[:, t.coefficient, None] * s for t, s in zip(self._terms, shapes, strict=True)))
+
+    def gradient(self, u: Array) -> Array:
+        out = np.zeros((u.shape[0], u.shape[1], self._n))
+        for term, shape in zip(self._terms, self._shapes(u), strict=True):
+            out[:, term.coefficient] += shape
+            contribution = u[:, term.coefficient, None] * shape
+            for index, log_x in zip(term.exponents, term.log_x, strict=True):
+                out[:, index] -= log_x * contribution
+        return out
+
+    def curvature(self, u: Array, v: Array) -> Array:
+        out = np.zeros((u.shape[0], u.shape[1], u.shape[1]))
+        for term, shape in zip(self._terms, self._shapes(u), strict=True):
+            weighted = v * shape
+            c = u[:, term.coefficient]
+            cross = -weighted @ term.log_x.T
+            for a, i in enumerate(term.exponents):
+                out[:, term.coefficient, i] += cross[:, a]
+                out[:, i, term.coefficient] += cross[:, a]
+                for b, j in enumerate(term.exponents):
+                    out[:, i, j] += c * (weighted @ (term.log_x[a] * term.log_x[b]))
+        return out
+
+    def to_natural(self, u: Array) -> Array:
+        return self._move(u, self._scale, +1.0)
+
+    def from_natural(self, theta: Array) -> Array:
+        return self._move(theta, 1.0 / self._scale, -1.0)
+
+    def starts(self, loss: Array) -> Array:
+        k = len(self._exponent_indices)
+        grid = np.geomspace(0.02, 1.6, _STEPS_PER_EXPONENT.get(k, 4))
+        return np.array([self._project(e, loss) for e in itertools.product(grid, repeat=k)])
+
+    def _bind(self, term: Term, x: Predictors) -> _BoundTerm:
+        names = self._law.parameter_names
+        rows = [np.log(x[column]) - self._centres[column] for _, column in term.powers]
+        return _BoundTerm(
+            names.index(term.coefficient),
+            tuple(names.index(e) for e, _ in term.powers),
+            np.array(rows).reshape(len(rows), self._n),
+        )
+
+    def _shapes(self, u: Array) -> list[Array]:
+        return [
+            np.exp(-u[:, t.exponents] @ t.log_x) if t.exponents else np.ones((len(u), self._n)) for t in self._terms
+        ]
+
+    def _project(self, exponents: Iterable[float], loss: Array) -> Array:
+        """Best non-negative coefficients for given exponents, by relative least squares."""
+        u = np.zeros(len(self.lower))
+        u[self._exponent_indices] = list(exponents)
+        basis = np.array(self._shapes(u[None]))[:, 0]  # (terms, n)
+        coefficients, _ = nnls((basis / loss).T, np.ones(self._n))
+        # An exact zero would freeze the term's exponent at its start: leave a trace to grow from.
+        floor = 1e-3 * loss.mean() / basis.mean(axis=1)
+        u[[t.coefficient for t in self._terms]] = np.maximum(coefficients, floor)
+        return np.clip(u, self.lower, self.upper)
+
+    def _move(self, point: Array, scale: float, sign: float) -> Array:
+        """Shift coefficients between the centre of the data and x = 1, and between loss and scaled loss."""
+        out = np.array(point, dtype=float, copy=True)
+        for term, bound in zip(self._law.terms, self._terms, strict=True):
+            shift = sum(
+                (
+                    point[..., i] * self._centres[column]
+                    for i, (_, column) in zip(bound.exponents, term.powers, strict=True)
+                ),
+                start=np.zeros(point.shape[:-1]),
+            )
+            out[..., bound.coefficient] = point[..., bound.coefficient] * scale * np.exp(sign * shift)
+        return out
