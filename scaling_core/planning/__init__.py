@@ -1,0 +1,31 @@
+"""What to do with a fitted law: budgets and the models they buy."""
+
+from scaling_core.planning.basis import Basis, basis_of_fit, basis_of_published
+from scaling_core.planning.plan import (
+    MAX_FLOPS,
+    MIN_FLOPS,
+    QUANTITIES,
+    Plan,
+    Scenario,
+    frontier,
+    plan,
+    times_beyond,
+)
+from scaling_core.planning.published import PUBLISHED, PublishedLaw, get_published
+
+__all__ = [
+    "MAX_FLOPS",
+    "MIN_FLOPS",
+    "PUBLISHED",
+    "QUANTITIES",
+    "Basis",
+    "Plan",
+    "PublishedLaw",
+    "Scenario",
+    "basis_of_fit",
+    "basis_of_published",
+    "frontier",
+    "get_published",
+    "plan",
+    "times_beyond",
+]

@@ -1,0 +1,107 @@
+"""What a plan stands on: a law with its parameters, their draws, and the extent of the runs behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult, Line
+from scaling_core.laws import Array, Law, Mask, get_law
+from scaling_core.planning.published import PublishedLaw
+
+
+@dataclass(frozen=True)
+class Basis:
+    """A law to plan with.
+
+    Attributes
+    ----------
+    title : str
+        Where the law came from, for a person.
+    theta : array, shape (p,)
+    draws : array, shape (R, p)
+        R may be 0: then there are no intervals.
+    lines : dict of Line
+        How the runs split compute, for a law that has no optimum of its own.
+    ranges : dict
+        Extent of the runs in N, D and C, as far as known.
+    notes : tuple of str
+        Caveats to show beside every plan.
+    """
+
+    title: str
+    law: Law
+    theta: Array
+    draws: Array
+    lines: dict[str, Line]
+    ranges: dict[str, tuple[float, float]]
+    notes: tuple[str, ...]
+
+    @property
+    def has_optimum(self) -> bool:
+        """Whether the law itself says how to split a budget."""
+        return self.law.optimum(self.theta, np.array([1e20])) is not None
+
+
+def basis_of_fit(fit: FitResult) -> Basis:
+    """Plan with a law fitted to runs.
+
+    Raises
+    ------
+    UserError
+        If the law says that more parameters, or more tokens, never help: then no split of a budget is best.
+    """
+    lines = {name: Line(**line) for name, line in fit.lines.items()}
+    basis = Basis(fit.law.title, fit.law, fit.theta, fit.draws, lines, fit.ranges, _doubts(fit))
+    if basis.has_optimum:
+        return _without_impossible_draws(basis)
+    if "params" not in lines or "tokens" not in lines:
+        return _with_note(basis, "The runs do not say how N and D went with compute, so no size can be named.")
+    exponent = lines["params"].slope
+    letter = {"params": "N", "tokens": "D", "flops": "C"}[fit.law.predictors[0]]
+    return _with_note(
+        basis,
+        f"A law in {letter} alone cannot tell how to split a budget: N and D continue the line of these runs "
+        f"(N grows as C^{exponent:.2f}), which need not be the best split.",
+    )
+
+
+def basis_of_published(published: PublishedLaw) -> Basis:
+    """Plan with published constants. They come without draws, so without intervals."""
+    law = get_law(published.law)
+    notes = (*published.caveats, "Published without its uncertainty: no intervals can be given.",
+             "Losses hold for the source's own data and tokeniser.")  # fmt: skip
+    theta = np.array(published.theta)
+    return Basis(published.title, law, theta, np.zeros((0, len(theta))), {}, dict(published.ranges), notes)
+
+
+def _doubts(fit: FitResult) -> tuple[str, ...]:
+    if fit.certificate.grade == "good":
+        return ()
+    return tuple(f"The fit is {fit.certificate.grade}: {reason}" for reason in fit.certificate.reasons)
+
+
+def _without_impossible_draws(basis: Basis) -> Basis:
+    """Set aside draws in which one term vanishes: they have no best split."""
+    if not _has_best_split(basis.law, basis.theta[None])[0]:
+        raise UserError(
+            "This fit says that parameters or tokens make no difference to loss, so no split of a budget is best.",
+            fix="Add runs that vary N and D apart, or plan with a law in C.",
+        )
+    possible = _has_best_split(basis.law, basis.draws)
+    if possible.all():
+        return basis
+    note = f"{(~possible).sum()} of {len(possible)} bootstrap draws have no best split and are not in the intervals."
+    return _with_note(replace(basis, draws=basis.draws[possible]), note)
+
+
+def _has_best_split(law: Law, theta: Array) -> Mask:
+    best = law.optimum(theta, np.array([1e20]))
+    assert best is not None  # asked only where has_optimum holds
+    return np.asarray(np.isfinite(best.params).all(axis=-1))
+
+
+def _with_note(basis: Basis, note: str) -> Basis:
+    return replace(basis, notes=(*basis.notes, note))
