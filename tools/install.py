@@ -169,7 +169,7 @@ class Progress:
 
     def _fetched(self) -> str:
         megabytes = sum(sizes_under(self._downloads)) / 1e6
-        return f", {megabytes:,.0f} MB on disk" if megabytes >= 1 else ""
+        return f", {megabytes:,.0f} MB so far" if self.stage.startswith("fetching") else ""
 
 
 def sizes_under(folder: Path) -> Iterator[int]:
