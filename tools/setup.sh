@@ -36,7 +36,7 @@ find_python() {
         "(for a Python beside the system's own: python3.12-venv and the like)." \
         "Then run the same command again."
     [ -z "${PYTHON:-}" ] || stop "PYTHON=$PYTHON is not a Python 3.11 or newer (it says: $(says_version "$PYTHON"))." \
-        "Name another, for example: make setup PYTHON=python3.12" \
+        "Name another: make setup PYTHON=/path/to/python3.11" \
         "or leave PYTHON unset, and the first Python 3.11 or newer on PATH is taken."
     stop "no Python 3.11 or newer on PATH (python3 says: $(says_version python3))." \
         "On Debian 12, Ubuntu 24.04 or newer: sudo apt-get install python3 python3-venv" \
@@ -44,7 +44,12 @@ find_python() {
         "make setup PYTHON=/path/to/python3.11"
 }
 
-says_version() { { "$1" --version 2>&1 || echo "nothing"; } | head -n 1; }
+says_version() {
+    if command -v "$1" >/dev/null 2>&1; then "$1" --version 2>&1 | head -n 1; else echo "no such command"; fi
+}
+
+# venv hides why it failed; 100 MB is more than an empty .venv needs and less than anything useful.
+disk_is_full() { [ "$(df -Pk . | awk 'NR == 2 { print $4 }')" -lt 100000 ]; }
 
 make_venv() {
     find_python
@@ -52,8 +57,10 @@ make_venv() {
     echo "Creating .venv with $("$python" --version 2>&1)"
     said=$("$python" -m venv --clear .venv 2>&1) && return
     printf '%s\n' "$said" | tail -n 8 >&2
+    if disk_is_full; then
+        stop "the disk is full." "Free some space (df -h . shows what is left), then run the same command again."
+    fi
     case $said in
-        *"No space left"*) stop "the disk is full." "Free some space (df -h . shows how much is left), then run the same command again." ;;
         *"ermission denied"* | *"Read-only"*) stop "this folder cannot be written." "Check who owns it (ls -ld . .venv) and run as that user." ;;
         *) stop "$python could not make .venv; its last lines are above." \
             "Try another Python: make setup PYTHON=python3.12" ;;
