@@ -1,0 +1,44 @@
+"""From logs to runs: files in any supported format become a ``RunTable``."""
+
+from scaling_core.runs.build import build
+from scaling_core.runs.export import safe_csv
+from scaling_core.runs.guess import Choice, Guess, guess_mapping
+from scaling_core.runs.load import load
+from scaling_core.runs.loss_units import LOSS_UNITS, LossUnit
+from scaling_core.runs.overrides import Overrides
+from scaling_core.runs.raw import MAX_COLUMNS, RawTable
+from scaling_core.runs.readers import READERS, read
+from scaling_core.runs.samples import Sample, sample, samples
+from scaling_core.runs.schema import COLUMNS, PREDICTORS, Column, Note, RunTable, Source, concatenate
+from scaling_core.runs.store import UploadStore, home
+from scaling_core.runs.upload import MAX_FILE_BYTES, Upload
+
+__all__ = [
+    "COLUMNS",
+    "LOSS_UNITS",
+    "MAX_COLUMNS",
+    "MAX_FILE_BYTES",
+    "PREDICTORS",
+    "READERS",
+    "Choice",
+    "Column",
+    "Guess",
+    "LossUnit",
+    "Note",
+    "Overrides",
+    "RawTable",
+    "RunTable",
+    "Sample",
+    "Source",
+    "Upload",
+    "UploadStore",
+    "build",
+    "concatenate",
+    "guess_mapping",
+    "home",
+    "load",
+    "read",
+    "safe_csv",
+    "sample",
+    "samples",
+]

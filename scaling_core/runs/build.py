@@ -1,0 +1,220 @@
+"""A file's own table becomes a table of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scaling_core.errors import UserError
+from scaling_core.runs.aliases import take_apart
+from scaling_core.runs.derive import Derived, derive
+from scaling_core.runs.guess import is_export
+from scaling_core.runs.meaning import Meaning, understand
+from scaling_core.runs.names import final_rows, run_names
+from scaling_core.runs.numbers import Numbers, to_numbers
+from scaling_core.runs.overrides import RATIO, Overrides
+from scaling_core.runs.raw import RawTable, rejected_frame
+from scaling_core.runs.rows import Rejections, reject_bad_loss, reject_bad_size, reject_repeats
+from scaling_core.runs.schema import COLUMNS, ORIGIN_COLUMNS, PREDICTORS, Note, RunTable, Source
+from scaling_core.runs.upload import Upload
+
+Floats = NDArray[np.float64]
+_COUNTS = ("params", "params_non_embedding", "tokens", "unique_tokens", "flops")
+#: No model has more parameters and no corpus more tokens than this: a unit suffix that leads beyond was none.
+_LARGEST_COUNT = 1e18
+_PERPLEXITY_LIKE = 15.0  # nats per token; an untrained model of 100,000 tokens has 11.5
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The canonical columns as numbers, before rows are judged."""
+
+    numbers: dict[str, Numbers]
+    nats: Floats
+    notes: tuple[Note, ...]
+
+
+def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> RunTable:
+    """Understand a file's table and return it as runs.
+
+    Parameters
+    ----------
+    raw : RawTable
+    upload : Upload
+        The file it came from, for name and hash.
+    overrides : Overrides, optional
+        What a person corrected.
+
+    Raises
+    ------
+    UserError
+        If parameters, tokens and FLOPs are all unknown, a correction does not fit the file, or no row is usable.
+    """
+    file = upload.name
+    meaning = understand(raw, file, overrides or Overrides())
+    measured = _measure(raw, meaning, file)
+    derived = derive(_sizes(measured, len(raw.frame)), file)
+    rejections = _judge(raw, meaning, measured, derived)
+    rejected = [*raw.rejected[["line", "reason", "content"]].itertuples(index=False, name=None)]
+    rejected += rejections.rows(raw)
+    if not rejections.kept.any():
+        raise _nothing_left(file, len(raw.frame), rejections.rows(raw))
+    frame, run_notes = _frame(raw, meaning, measured, derived, rejections.kept, file)
+    notes = (*raw.notes, *meaning.notes, *measured.notes, *derived.notes, *run_notes)
+    notes = (*notes, *_convention_notes(meaning, file), *_closing_notes(frame, meaning, len(rejected), file))
+    return RunTable(frame, rejected_frame(file, rejected), (_source(raw, upload, meaning, derived, frame),), notes)
+
+
+def _measure(raw: RawTable, meaning: Meaning, file: str) -> _Measured:
+    numbers: dict[str, Numbers] = {}
+    notes: list[Note] = []
+    for canonical, column in meaning.mapping.items():
+        if canonical != "run":
+            numbers[canonical] = to_numbers(raw.frame[column], raw.decimal)
+        if canonical in _COUNTS:
+            numbers[canonical], scale_notes = _scaled(numbers[canonical], canonical, column, file)
+            notes += scale_notes
+    nats = np.full(len(raw.frame), np.nan)
+    if meaning.can_convert_loss:
+        with np.errstate(all="ignore"):
+            nats = meaning.unit.to_nats(numbers["loss"].values, meaning.bytes_per_token or np.nan)
+    return _Measured(numbers, nats, tuple(notes))
+
+
+def _scaled(numbers: Numbers, canonical: str, column: str, file: str) -> tuple[Numbers, list[Note]]:
+    """Multiply by what the column's name states: 1e9 for ``tokens (B)``."""
+    scale = take_apart(column).scale
+    if scale == 1:
+        return numbers, []
+    with np.errstate(over="ignore"):
+        values = numbers.values * scale
+    known = values[np.isfinite(values)]
+    if canonical != "flops" and len(known) and np.median(known) > _LARGEST_COUNT:
+        text = f"“{column}” names a unit ({scale:g}), but its values are too large for it and were taken as they are."
+        return numbers, [Note("warning", text, file)]
+    text = f"“{column}” was multiplied by {scale:g}, as its name says."
+    return Numbers(values, numbers.is_text), [Note("info", text, file)]
+
+
+def _sizes(measured: _Measured, rows: int) -> dict[str, Floats]:
+    unknown = np.full(rows, np.nan)
+    values = {c: measured.numbers[c].values if c in measured.numbers else unknown for c in PREDICTORS}
+    if "params" not in measured.numbers and "params_non_embedding" in measured.numbers:
+        values["params"] = measured.numbers["params_non_embedding"].values
+    if RATIO in measured.numbers:
+        values[RATIO] = measured.numbers[RATIO].values
+    return {c: np.where(np.isfinite(column) & (column > 0), column, np.nan) for c, column in values.items()}
+
+
+def _judge(raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derived) -> Rejections:
+    rejections = Rejections(len(raw.frame))
+    sizes = PREDICTORS if "params" in meaning.mapping else (*PREDICTORS, "params_non_embedding")
+    for canonical in sizes:
+        if canonical in meaning.mapping:
+            cells = raw.frame[meaning.mapping[canonical]]
+            reject_bad_size(rejections, measured.numbers[canonical], cells)
+    nothing = np.all([np.isnan(derived.values[c]) for c in PREDICTORS], axis=0)
+    rejections.add(nothing, "Neither parameters nor tokens nor FLOPs are given.")
+    if meaning.can_convert_loss:
+        loss = raw.frame[meaning.mapping["loss"]]
+        reject_bad_loss(rejections, measured.numbers["loss"], measured.nats, loss)
+    reject_repeats(rejections, raw, ~nothing)
+    return rejections
+
+
+def _frame(
+    raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derived, kept: NDArray[np.bool_], file: str
+) -> tuple[pd.DataFrame, tuple[Note, ...]]:
+    numeric = {c: measured.numbers[c].values for c in COLUMNS if c in measured.numbers}
+    numeric |= {c: derived.values[c] for c in PREDICTORS} | {"loss": measured.nats}
+    steps = numeric["step"][kept] if "step" in numeric else None
+    rows = raw.frame.iloc[np.flatnonzero(kept)]
+    named = rows[meaning.mapping["run"]] if "run" in meaning.mapping else None
+    names, notes = run_names(named, steps, numeric["params"][kept], np.flatnonzero(kept), file)
+    exported = is_export(raw.frame.columns)
+    if exported:
+        names = names.str.replace(r"^'(?='*\s*[=+\-@])", "", regex=True)
+    columns: dict[str, object] = {"run": names}
+    columns |= {c: numeric[c][kept] for c in COLUMNS if c in numeric}
+    columns |= {"file": pd.Series([file] * len(rows), dtype="str"), "line": raw.line[kept]}
+    columns["is_final"] = final_rows(names, steps)
+    columns |= _further(rows, meaning)
+    return pd.DataFrame(columns), notes
+
+
+def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, object]:
+    """Return the file's columns that have no canonical meaning; a clash of names gets `` (file)``."""
+    used = {column for canonical, column in meaning.mapping.items() if canonical in COLUMNS}
+    taken = {*COLUMNS, *ORIGIN_COLUMNS, *rows.columns}
+    columns: dict[str, object] = {}
+    for name in rows.columns:
+        if name in used:
+            continue
+        free = name
+        while free in COLUMNS or free in ORIGIN_COLUMNS or (free != name and free in taken):
+            free = f"{free} (file)"
+        taken.add(free)
+        columns[free] = rows[name].reset_index(drop=True)
+    return columns
+
+
+def _nothing_left(file: str, rows: int, rejected: list[tuple[int, str, str]]) -> UserError:
+    line, reason, _ = rejected[0]
+    return UserError(
+        f"None of the {rows:,} rows can be used. The first: {reason}",
+        where=f"{file}, line {line}",
+        fix="Correct the rows, or say which columns are meant.",
+    )
+
+
+def _convention(meaning: Meaning) -> str:
+    if "params" not in meaning.mapping:
+        return "non-embedding" if "params_non_embedding" in meaning.mapping else "unknown"
+    words = take_apart(meaning.mapping["params"]).words
+    return "total" if "total" in words or "params_non_embedding" in meaning.mapping else "unknown"
+
+
+def _convention_notes(meaning: Meaning, file: str) -> list[Note]:
+    if _convention(meaning) != "non-embedding":
+        return []
+    column = meaning.mapping["params_non_embedding"]
+    return [Note("info", f"N is the count without embeddings (“{column}”): no other count was found.", file)]
+
+
+def _closing_notes(frame: pd.DataFrame, meaning: Meaning, rejected: int, file: str) -> list[Note]:
+    notes = []
+    if rejected:
+        text = f"{rejected:,} row{'s' * (rejected > 1)} could not be used; each is listed with its reason."
+        notes.append(Note("warning", text, file))
+    median = frame["loss"].median()
+    if meaning.loss_unit == "nats" and median > _PERPLEXITY_LIKE:
+        text = f"The median loss is {median:.3g}, too much for nats per token: is it perplexity?"
+        notes.append(Note("warning", text, file))
+    for name, symbol in (("params", "N"), ("tokens", "D")):
+        if len(frame) > 1 and frame[name].nunique() == 1:
+            text = f"All rows have the same {symbol}, so how the loss depends on {symbol} cannot be fitted."
+            notes.append(Note("warning", text, file))
+    return notes
+
+
+def _source(raw: RawTable, upload: Upload, meaning: Meaning, derived: Derived, frame: pd.DataFrame) -> Source:
+    rules = dict(derived.rules)
+    if "params" not in meaning.mapping and "params_non_embedding" in meaning.mapping:
+        rules.setdefault("params", "params_non_embedding")
+    given = "file" if "flops" in meaning.mapping else ""
+    return Source(
+        file=upload.name,
+        sha256=upload.sha256,
+        format=raw.format,
+        rows=len(frame),
+        columns=tuple(str(name) for name in raw.frame.columns),
+        mapping=dict(meaning.mapping),
+        loss_unit=meaning.loss_unit if "loss" in meaning.mapping else "",
+        params_convention=_convention(meaning),
+        flops_source=" or ".join(filter(None, (given, rules.get("flops", "")))),
+        loss_split=meaning.loss_split,
+        derived=rules,
+    )

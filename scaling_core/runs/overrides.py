@@ -1,0 +1,130 @@
+"""What a person corrected about a file: which column is what, and in which unit the loss is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+from scaling_core.errors import UserError
+from scaling_core.runs.loss_units import check_loss_unit
+from scaling_core.runs.schema import COLUMNS
+from scaling_core.units import parse_quantity
+
+#: What a column of a file can be taken for: the canonical columns, and the ratio that stands in for ``tokens``.
+RATIO = "tokens_per_param"
+MAPPABLE = (*COLUMNS, RATIO)
+_SETTINGS = ("loss_unit", "bytes_per_token")
+# An equals sign, semicolon or percent sign in a column's name must not be taken for ours; "/" may stay for eval/loss.
+_PLAIN = "/()[],.:@ "
+_NEED_BYTES = "Give the average number of bytes a token stands for, like 4.3."
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Corrections to what was guessed about a file.
+
+    Attributes
+    ----------
+    columns : dict of str to str or None
+        From canonical column (or ``tokens_per_param``) to the file's own; None says that the file has none.
+    loss_unit : str, optional
+        One of ``LOSS_UNITS``.
+    bytes_per_token : float, optional
+        Average bytes of text that a token stands for, to convert bits per byte.
+
+    Raises
+    ------
+    UserError
+        If a canonical column or the loss unit is unknown, or ``bytes_per_token`` is not positive.
+    """
+
+    columns: dict[str, str | None] = field(default_factory=dict)
+    loss_unit: str | None = None
+    bytes_per_token: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.columns:
+            _check_mappable(name)
+        if self.loss_unit is not None:
+            check_loss_unit(self.loss_unit)
+        ratio = self.bytes_per_token
+        if ratio is not None and not (math.isfinite(ratio) and ratio > 0):
+            raise UserError(f"{ratio} bytes per token is not possible.", fix=_NEED_BYTES)
+
+    @classmethod
+    def parse(cls, text: str) -> Overrides:
+        """Read what ``format`` writes: ``loss=val_loss;params=n_params;loss_unit=nats``.
+
+        A column without a value (``flops=``) says "use none". Percent signs escape, as in a link.
+
+        Raises
+        ------
+        UserError
+            If the text is not of that form.
+        """
+        pairs = dict(_pair(part) for part in text.split(";") if part.strip())
+        settings = {name: pairs.pop(name, "") for name in _SETTINGS}
+        return cls(
+            columns={name: value or None for name, value in pairs.items()},
+            loss_unit=settings["loss_unit"] or None,
+            bytes_per_token=_ratio(settings["bytes_per_token"]),
+        )
+
+    def format(self) -> str:
+        """Write the corrections as compact text that ``parse`` reads back."""
+        pairs = [(name, column or "") for name, column in self.columns.items()]
+        if self.loss_unit is not None:
+            pairs.append(("loss_unit", self.loss_unit))
+        if self.bytes_per_token is not None:
+            pairs.append(("bytes_per_token", repr(float(self.bytes_per_token))))
+        return ";".join(f"{name}={_escape(value)}" for name, value in pairs)
+
+    def restricted(self, columns: Iterable[str]) -> Overrides:
+        """Keep only what concerns a file with these columns."""
+        known = set(columns)
+        kept = {name: column for name, column in self.columns.items() if column is None or column in known}
+        return Overrides(kept, self.loss_unit, self.bytes_per_token)
+
+
+def _escape(value: str) -> str:
+    # A space at either end would be lost to the trimming that makes hand-written text comfortable.
+    inner = quote(value, safe=_PLAIN, errors="surrogatepass")
+    lead = len(inner) - len(inner.lstrip(" "))
+    trail = len(inner) - len(inner.rstrip(" ")) if lead < len(inner) else 0
+    return "%20" * lead + inner[lead : len(inner) - trail] + "%20" * trail
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, equals, value = part.partition("=")
+    if not equals:
+        raise UserError(
+            f"“{part.strip()}” does not say what it corrects.",
+            where="column corrections",
+            fix="Write it like loss=val_loss;params=n_params;loss_unit=nats.",
+        )
+    try:
+        return name.strip(), unquote(value.strip(" "), errors="surrogatepass")
+    except UnicodeDecodeError:
+        raise UserError(
+            f"“{value}” has a percent sign that escapes nothing.",
+            where="column corrections",
+            fix="Write % as %25.",
+        ) from None
+
+
+def _ratio(text: str) -> float | None:
+    try:
+        return parse_quantity(text) if text.strip() else None
+    except UserError as error:
+        raise UserError(error.what, where="bytes_per_token", fix=_NEED_BYTES) from None
+
+
+def _check_mappable(name: str) -> None:
+    if name not in MAPPABLE:
+        raise UserError(
+            f"There is no canonical column “{name}”.",
+            where="column corrections",
+            fix=f"Use one of {', '.join(MAPPABLE)}, or {' and '.join(_SETTINGS)}.",
+        )

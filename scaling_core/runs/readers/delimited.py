@@ -1,0 +1,186 @@
+"""CSV and its kin: cells separated by comma, tab, semicolon or pipe."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv as arrow_csv
+
+from scaling_core.errors import UserError
+from scaling_core.runs.aliases import is_run_name
+from scaling_core.runs.raw import RawTable, rejected_frame, unique_names
+from scaling_core.runs.readers.base import extension_bonus
+from scaling_core.runs.readers.binary import is_text
+from scaling_core.runs.readers.dialect import DELIMITERS, Dialect, find_dialect, require_header, split_rows
+from scaling_core.runs.readers.records import Records, find_records
+from scaling_core.runs.readers.text import as_utf8
+from scaling_core.runs.schema import Note
+from scaling_core.runs.upload import Upload
+
+_SAMPLE_BYTES = 64 * 2**10
+_BLOCK_BYTES = 16 * 2**20
+Rejects = list[tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class DelimitedReader:
+    """Reads CSV, TSV, and tables separated by semicolons or pipes."""
+
+    name: str = "CSV"
+
+    def matches(self, head: bytes, filename: str) -> float:
+        """Accept any text: whether it is a table shows in reading it."""
+        return 0.5 + extension_bonus(filename, ".csv", ".tsv", ".txt", ".tab") if is_text(head) else 0.0
+
+    def read(self, upload: Upload) -> RawTable:
+        """Read the table; rows of the wrong width are rejected, the rest is used.
+
+        Raises
+        ------
+        UserError
+            If there is no header, no row, or too many columns.
+        """
+        data, notes = as_utf8(upload.data, upload.name)
+        dialect = find_dialect(data[:_SAMPLE_BYTES].decode(errors="ignore"))
+        records = find_records(data)
+        names, renamed = self._header(records, dialect, upload.name)
+        frame, line, rejects = _rows(records, names, dialect)
+        if not len(frame):
+            raise _no_rows(upload.name, names, rejects)
+        return RawTable(
+            frame=frame,
+            line=line,
+            rejected=rejected_frame(upload.name, rejects),
+            format=f"{self.name} ({DELIMITERS[dialect.delimiter]}-separated)",
+            notes=(*notes, *renamed, *_dialect_notes(dialect, upload.name)),
+            decimal=dialect.decimal,
+        )
+
+    @staticmethod
+    def _header(records: Records, dialect: Dialect, file: str) -> tuple[list[str], tuple[Note, ...]]:
+        if not len(records.start):
+            raise UserError("The file is empty.", where=file, fix="Give a file with a header and rows.")
+        cells = split_rows(records.text(0), dialect.delimiter)
+        names = cells[0] if cells else [records.text(0)]
+        require_header(names, file)
+        return unique_names(names, file)
+
+
+def _rows(records: Records, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, NDArray[np.int64], Rejects]:
+    """Read the rows after the header: fast if the quotes are sound, else one by one."""
+    width = records.fields(dialect.delimiter)
+    repeats = records.equal_to_first()
+    ragged = (width != len(names)) & ~repeats
+    ragged[0] = False
+    drop = repeats | ragged
+    drop[0] = True
+    frame = _parse(records.without(drop), names, dialect) if not drop.all() else pd.DataFrame(columns=list(names))
+    if frame is None or len(frame) != np.count_nonzero(~drop):
+        return _rows_one_by_one(records.data, names, dialect)
+    rejects = [
+        _ragged(int(records.line[i]), int(width[i]), len(names), records.text(int(i))) for i in ragged.nonzero()[0]
+    ]
+    rejects += [_repeated(int(records.line[i]), records.text(int(i))) for i in repeats.nonzero()[0]]
+    return frame, records.line[~drop], rejects
+
+
+def _parse(body: bytes, names: Sequence[str], dialect: Dialect) -> pd.DataFrame | None:
+    """Let Arrow type the columns; None if it cannot make sense of the quotes."""
+    types = {name: pa.string() for name in names if is_run_name(name)}
+    try:
+        table = _arrow_table(body, names, dialect, types)
+        # Dates are nothing to compute with here, and as text they stay what the file says.
+        dates = {f.name: pa.string() for f in table.schema if pa.types.is_temporal(f.type)}
+        table = _arrow_table(body, names, dialect, types | dates) if dates else table
+    except (pa.ArrowException, UnicodeDecodeError):
+        return None
+    return _to_frame(table)
+
+
+def _arrow_table(body: bytes, names: Sequence[str], dialect: Dialect, types: dict[str, pa.DataType]) -> pa.Table:
+    return arrow_csv.read_csv(
+        pa.BufferReader(body),
+        # A record longer than a block is refused, so the block grows with the text, to a limit.
+        read_options=arrow_csv.ReadOptions(column_names=list(names), block_size=_BLOCK_BYTES),
+        parse_options=arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=b'"' in body),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=types, decimal_point=dialect.decimal, strings_can_be_null=False
+        ),
+    )
+
+
+def _to_frame(table: pa.Table) -> pd.DataFrame:
+    empty = [i for i, f in enumerate(table.schema) if pa.types.is_null(f.type)]
+    for i in empty:
+        table = table.set_column(i, table.schema.field(i).name, table.column(i).cast(pa.float64()))
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _rows_one_by_one(
+    data: bytes, names: Sequence[str], dialect: Dialect
+) -> tuple[pd.DataFrame, NDArray[np.int64], Rejects]:
+    """Read a table with unbalanced quotes: slow, all cells stay text, but no good row is lost to a bad one."""
+    reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=dialect.delimiter)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    rejects: Rejects = []
+    header: list[str] | None = None
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            rejects.append((line, f"The row cannot be read: {error}.", ""))
+            continue
+        if row is None:
+            break
+        if not any(cell.strip() for cell in row):
+            continue
+        if header is None:
+            header = row
+        elif row == header:
+            rejects.append(_repeated(line, dialect.delimiter.join(row)))
+        elif len(row) != len(names):
+            rejects.append(_ragged(line, len(row), len(names), dialect.delimiter.join(row)))
+        else:
+            rows.append(row)
+            lines.append(line)
+    frame = pd.DataFrame(rows, columns=list(names), dtype="str")
+    return frame, np.array(lines, dtype=np.int64), rejects
+
+
+def _ragged(line: int, found: int, expected: int, content: str) -> tuple[int, str, str]:
+    return line, f"The row has {found} cells where the header has {expected}.", content
+
+
+def _repeated(line: int, content: str) -> tuple[int, str, str]:
+    return line, "The row repeats the header.", content
+
+
+def _no_rows(file: str, names: Sequence[str], rejects: Rejects) -> UserError:
+    if not rejects:
+        return UserError(
+            f"The file has a header ({', '.join(names[:8])}) but no rows.",
+            where=file,
+            fix="Give at least one row below it.",
+        )
+    line, reason, content = rejects[0]
+    return UserError(
+        f"None of the {len(rejects)} rows can be read. {reason} It reads: {content[:80]!r}.",
+        where=f"{file}, line {line}",
+        fix="Give every row as many cells as the header has.",
+    )
+
+
+def _dialect_notes(dialect: Dialect, file: str) -> tuple[Note, ...]:
+    if dialect.decimal == ".":
+        return ()
+    return (Note("info", "Numbers are written with a decimal comma (2,71) and were read so.", file),)

@@ -1,0 +1,194 @@
+"""JSON Lines, and a JSON array of objects; nested keys are joined with dots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling_core.errors import UserError
+from scaling_core.runs.raw import RawTable, check_column_count, rejected_frame, unique_names
+from scaling_core.runs.readers.base import extension_bonus
+from scaling_core.runs.readers.binary import is_text
+from scaling_core.runs.readers.text import as_utf8
+from scaling_core.runs.upload import Upload
+
+_SURE_DIGITS = 18  # an integer of more digits may not fit 64 bits, and is kept as a float
+_MAX_DEPTH = 16
+_FIX = "Give one JSON object a line, or an array of objects, each a run or checkpoint."
+_JSON_ERRORS = (ValueError, RecursionError)
+Parsed = tuple[int, dict[str, Any]]
+Reject = tuple[int, str, str]
+
+
+@dataclass(frozen=True)
+class JsonReader:
+    """Reads JSON Lines and JSON arrays of objects."""
+
+    name: str = "JSON"
+
+    def matches(self, head: bytes, filename: str) -> float:
+        """Accept text that begins with a brace, or with a bracket and something that JSON allows after it."""
+        if not is_text(head):
+            return 0.0
+        start = as_utf8(head, filename)[0].lstrip()
+        after = start[1:].lstrip()[:1]
+        if start.startswith(b"{") or (start.startswith(b"[") and after in (b"", *_bytes_of(b'{["]-0123456789tfnNI'))):
+            return 0.9 + extension_bonus(filename, ".json", ".jsonl", ".ndjson")
+        return 0.0
+
+    def read(self, upload: Upload) -> RawTable:
+        """Read the objects; broken lines are rejected, the rest is used.
+
+        Raises
+        ------
+        UserError
+            If there is no object, or the objects have too many keys.
+        """
+        data, notes = as_utf8(upload.data, upload.name)
+        text = data.decode(errors="replace")
+        rows, rejects = _parse(text)
+        if not rows:
+            raise _no_objects(upload.name, rejects)
+        columns = _columns(rows, upload.name)
+        names, renamed = unique_names(list(columns), upload.name)
+        frame = pd.DataFrame(dict(zip(names, (_series(c) for c in columns.values()), strict=True)))
+        return RawTable(
+            frame=frame,
+            line=np.array([line for line, _ in rows], dtype=np.int64),
+            rejected=rejected_frame(upload.name, rejects),
+            format=f"{self.name} (array)" if text.lstrip().startswith("[") else f"{self.name} Lines",
+            notes=(*notes, *renamed),
+        )
+
+
+def _bytes_of(text: bytes) -> Iterator[bytes]:
+    return (bytes([b]) for b in text)
+
+
+def _parse(text: str) -> tuple[list[Parsed], list[Reject]]:
+    rows: list[Parsed] = []
+    rejects: list[Reject] = []
+    items = _array_items(text) if text.lstrip().startswith("[") else _line_items(text)
+    for line, content, value in items:
+        if isinstance(value, dict) and value:
+            rows.append((line, value))
+        elif isinstance(value, Exception):
+            rejects.append((line, f"This is not valid JSON: {_why(value)}.", content))
+        else:
+            rejects.append((line, "This is not a JSON object with keys.", content))
+    return rows, rejects
+
+
+def _line_items(text: str) -> Iterator[tuple[int, str, Any]]:
+    """Yield line number, text and value of each filled line; one object over many lines counts as one."""
+    lines = text.split("\n")
+    whole = _attempt(text) if _is_open(lines) else None
+    if isinstance(whole, dict):
+        yield 1, text, whole
+        return
+    for number, line in enumerate(lines, start=1):
+        if line and not line.isspace():
+            yield number, line, _attempt(line)
+
+
+def _is_open(lines: list[str]) -> bool:
+    first = next((line for line in lines if line.strip()), "")
+    return isinstance(_attempt(first), Exception)
+
+
+def _array_items(text: str) -> Iterator[tuple[int, str, Any]]:
+    """Yield line number, text and value of each element, up to where the array breaks off."""
+    position, line, counted = text.index("[") + 1, 1, 0
+    while (position := _skip(text, position)) < len(text) and text[position] != "]":
+        line, counted = line + text.count("\n", counted, position), position
+        try:
+            value, end = _DECODER.raw_decode(text, position)
+        except _JSON_ERRORS as error:
+            yield line, text[position : position + 600], error
+            return
+        yield line, text[position : min(end, position + 600)], value
+        position = end
+
+
+def _skip(text: str, position: int) -> int:
+    while position < len(text) and text[position] in " \t\r\n,":
+        position += 1
+    return position
+
+
+def _attempt(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except _JSON_ERRORS as error:
+        return error
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _SURE_DIGITS else float(digits)
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.colno}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _columns(rows: list[Parsed], file: str) -> dict[str, list[Any]]:
+    """Turn objects into columns, with None where an object lacks a key."""
+    columns: dict[str, list[Any]] = {}
+    for i, (_, value) in enumerate(rows):
+        for key, cell in _flat(value):
+            if key not in columns:
+                check_column_count(len(columns) + 1, file)
+                columns[key] = [None] * len(rows)
+            columns[key][i] = cell
+    return columns
+
+
+def _flat(value: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for key, cell in value.items():
+        if isinstance(cell, dict) and cell and depth < _MAX_DEPTH:
+            yield from _flat(cell, f"{prefix}{key}.", depth + 1)
+        else:
+            yield f"{prefix}{key}", _scalar(cell)
+
+
+def _scalar(cell: Any) -> Any:
+    if not isinstance(cell, (list, dict)):
+        return cell
+    try:
+        return json.dumps(cell)
+    except RecursionError:
+        return "(nested too deeply)"
+
+
+def _series(cells: list[Any]) -> pd.Series:
+    """Type a column: numbers if all are, text if all are, else as they are."""
+    filled = {type(cell) for cell in cells if cell is not None}
+    if filled and filled <= {int, float}:
+        return pd.Series([np.nan if cell is None else cell for cell in cells], dtype=_number_type(cells, filled))
+    if filled == {str}:
+        return pd.Series(cells, dtype="str")
+    return pd.Series(cells, dtype=object if filled else np.float64)
+
+
+def _number_type(cells: list[Any], filled: set[type]) -> type:
+    return np.int64 if filled == {int} and None not in cells else np.float64
+
+
+def _no_objects(file: str, rejects: list[Reject]) -> UserError:
+    if not rejects:
+        return UserError("The JSON holds no runs.", where=file, fix=_FIX)
+    line, reason, content = rejects[0]
+    where = f"{file}, line {line}"
+    return UserError(
+        f"The JSON holds no object that can be read. {reason} It reads: {content[:60]!r}.", where=where, fix=_FIX
+    )

@@ -1,0 +1,111 @@
+"""Uploaded files, kept by what they contain."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from scaling_core.errors import UserError
+from scaling_core.runs.upload import Upload
+
+_HASH = re.compile(r"[0-9a-f]{12,64}")
+
+
+def home() -> Path:
+    """Return the folder of the workspace: ``SCALING_HOME``, else the platform's folder for a user's data."""
+    given = os.environ.get("SCALING_HOME", "")
+    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("scaling-explorer", appauthor=False))
+
+
+@dataclass(frozen=True)
+class UploadStore:
+    """Files under ``<root>/uploads``, each called by its SHA-256, with its own name beside it.
+
+    Any number of processes may write at once: a file appears whole or not at all.
+    """
+
+    root: Path
+
+    def put(self, upload: Upload) -> str:
+        """Keep a file and return its SHA-256. Keeping the same content again changes nothing.
+
+        Raises
+        ------
+        UserError
+            If the folder cannot be written to.
+        """
+        path = self._path(upload.sha256)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                # The name goes first, so that no content is ever without one.
+                _write_whole(_name_path(path), json.dumps({"name": upload.name}).encode())
+                _write_whole(path, upload.data)
+        except OSError as error:
+            raise UserError(
+                f"The upload cannot be kept: {error.strerror or error}.",
+                where=str(self.root),
+                fix="Free some space or set SCALING_HOME to a folder that can be written to.",
+            ) from None
+        return upload.sha256
+
+    def get(self, sha256: str) -> Upload:
+        """Return the file with this SHA-256, of which the first 12 digits or more may be given.
+
+        Raises
+        ------
+        UserError
+            If there is none, the digits fit more than one, or they are no SHA-256.
+        """
+        wanted = sha256.strip().lower()
+        if not _HASH.fullmatch(wanted):
+            raise UserError(
+                f"“{sha256[:80]}” is not the hash of a file.", fix="Give at least 12 of its hexadecimal digits."
+            )
+        found = [p for p in self._path(wanted).parent.glob(f"{wanted}*") if len(p.name) == 64]
+        if len(found) != 1:
+            raise _unknown(wanted, len(found))
+        try:
+            return Upload(_name_of(found[0]), found[0].read_bytes())
+        except OSError:
+            raise _unknown(wanted, 0) from None
+
+    def _path(self, sha256: str) -> Path:
+        return self.root / "uploads" / sha256[:2] / sha256
+
+
+def _unknown(sha256: str, found: int) -> UserError:
+    if found > 1:
+        return UserError(f"{found} files begin with {sha256}.", fix="Give more digits.")
+    return UserError(f"This server no longer has the file {sha256[:12]}….", fix="Upload it again.")
+
+
+def _name_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _name_of(path: Path) -> str:
+    try:
+        return str(json.loads(_name_path(path).read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return path.name[:12]
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write so that no reader, and no crash, ever sees half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".upload-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
