@@ -56,16 +56,21 @@ def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> 
     file = upload.name
     meaning = understand(raw, file, overrides or Overrides())
     measured = _measure(raw, meaning, file)
-    derived = derive(_sizes(measured, len(raw.frame)), file)
+    derived = derive(_sizes(measured, len(raw.frame)))
     rejections = _judge(raw, meaning, measured, derived)
     rejected = [*raw.rejected[["line", "reason", "content"]].itertuples(index=False, name=None)]
     rejected += rejections.rows(raw)
     if not rejections.kept.any():
         raise _nothing_left(file, len(raw.frame), rejections.rows(raw))
     frame, run_notes = _frame(raw, meaning, measured, derived, rejections.kept, file)
-    notes = (*raw.notes, *meaning.notes, *measured.notes, *derived.notes, *run_notes)
+    notes = (*raw.notes, *meaning.notes, *measured.notes, *derived.notes(rejections.kept, file), *run_notes)
     notes = (*notes, *_convention_notes(meaning, file), *_closing_notes(frame, meaning, len(rejected), file))
-    return RunTable(frame, rejected_frame(file, rejected), (_source(raw, upload, meaning, derived, frame),), notes)
+    return RunTable(
+        frame,
+        rejected_frame(file, rejected),
+        (_source(raw, upload, meaning, derived.rules(rejections.kept), len(frame)),),
+        notes,
+    )
 
 
 def _measure(raw: RawTable, meaning: Meaning, file: str) -> _Measured:
@@ -200,8 +205,7 @@ def _closing_notes(frame: pd.DataFrame, meaning: Meaning, rejected: int, file: s
     return notes
 
 
-def _source(raw: RawTable, upload: Upload, meaning: Meaning, derived: Derived, frame: pd.DataFrame) -> Source:
-    rules = dict(derived.rules)
+def _source(raw: RawTable, upload: Upload, meaning: Meaning, rules: dict[str, str], rows: int) -> Source:
     if "params" not in meaning.mapping and "params_non_embedding" in meaning.mapping:
         rules.setdefault("params", "params_non_embedding")
     given = "file" if "flops" in meaning.mapping else ""
@@ -209,7 +213,7 @@ def _source(raw: RawTable, upload: Upload, meaning: Meaning, derived: Derived, f
         file=upload.name,
         sha256=upload.sha256,
         format=raw.format,
-        rows=len(frame),
+        rows=rows,
         columns=tuple(str(name) for name in raw.frame.columns),
         mapping=dict(meaning.mapping),
         loss_unit=meaning.loss_unit if "loss" in meaning.mapping else "",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scaling_core.runs.schema import COLUMNS, PREDICTORS, Note
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 #: A median difference between C and 6ND beyond this says that C was counted in another way.
 TOLERANCE = 0.05
 #: And beyond this factor, that a unit is wrong.
@@ -40,48 +41,55 @@ RULES = (
 
 @dataclass(frozen=True)
 class Derived:
-    """Values with their gaps filled, by canonical column, and how."""
+    """Values with their gaps filled, by canonical column, and where each rule filled them.
 
+    ``given`` and ``values`` hold arrays of float64, shape (n,); ``filled`` has a mask of that shape for each rule.
+    """
+
+    given: dict[str, Floats]
     values: dict[str, Floats]
-    rules: dict[str, str]
-    notes: tuple[Note, ...]
+    filled: tuple[tuple[Rule, Mask], ...]
+
+    def rules(self, kept: Mask) -> dict[str, str]:
+        """Return the rules that filled a column in any of the kept rows."""
+        texts: dict[str, list[str]] = {}
+        for rule, mask in self.filled:
+            if (mask & kept).any():
+                texts.setdefault(rule.target, []).append(rule.text)
+        return {target: " or ".join(found) for target, found in texts.items()}
+
+    def notes(self, kept: Mask, file: str) -> list[Note]:
+        """Say what was filled in the kept rows, and where C disagrees with 6ND."""
+        counts = [(rule, int(np.count_nonzero(mask & kept))) for rule, mask in self.filled]
+        texts = [_note_text(rule, count, int(kept.sum())) for rule, count in counts if count]
+        given = {name: column[kept] for name, column in self.given.items()}
+        return [*_agreement(given, file), *(Note("info", text, file) for text in texts)]
 
 
-def derive(values: dict[str, Floats], file: str) -> Derived:
+def derive(given: dict[str, Floats]) -> Derived:
     """Fill missing parameters, tokens and FLOPs where the others of the row give them.
 
     Parameters
     ----------
-    values : dict of str to ndarray of float64, shape (n,)
+    given : dict of str to ndarray of float64, shape (n,)
         ``params``, ``tokens`` and ``flops``, NaN where unknown; ``tokens_per_param`` if given.
-    file : str
-        For the notes.
     """
-    filled = {name: column.copy() for name, column in values.items()}
-    rules: dict[str, list[str]] = {}
-    notes = list(_agreement(values, file))
+    values = dict(given)
+    filled: list[tuple[Rule, Mask]] = []
     for rule in RULES:
-        count = _apply(rule, filled)
-        if count:
-            rules.setdefault(rule.target, []).append(rule.text)
-            notes.append(Note("info", _note_text(rule, count, len(filled[rule.target])), file))
-    return Derived(filled, {target: " or ".join(texts) for target, texts in rules.items()}, tuple(notes))
-
-
-def _apply(rule: Rule, filled: dict[str, Floats]) -> int:
-    """Fill the gaps of one column by one rule, in place; return how many."""
-    if any(name not in filled for name in rule.needs):
-        return 0
-    with np.errstate(all="ignore"):
-        result = rule.formula(*(filled[name] for name in rule.needs))
-    gaps = np.isnan(filled[rule.target]) & np.isfinite(result) & (result > 0)
-    filled[rule.target][gaps] = result[gaps]
-    return int(np.count_nonzero(gaps))
+        if any(name not in values for name in rule.needs):
+            continue
+        with np.errstate(all="ignore"):
+            result = rule.formula(*(values[name] for name in rule.needs))
+        gaps = np.isnan(values[rule.target]) & np.isfinite(result) & (result > 0)
+        values[rule.target] = np.where(gaps, result, values[rule.target])
+        filled.append((rule, gaps))
+    return Derived(given, values, tuple(filled))
 
 
 def _note_text(rule: Rule, count: int, rows: int) -> str:
     column = COLUMNS[rule.target]
-    share = f"all {rows:,} rows" if count == rows else f"{count:,} of {rows:,} rows"
+    share = f"{count:,} of {rows:,} rows" if count < rows else f"any of the {rows:,} rows" if rows > 1 else "the row"
     return f"{column.title} ({column.symbol}) not given in {share}: computed as {rule.text}."
 
 

@@ -82,9 +82,14 @@ def guess_mapping(raw: RawTable) -> Guess:
     refused: dict[str, str] = {}
     choices: dict[str, Choice] = {}
     for canonical in (*ALIASES, "loss"):
-        ranked = [n for n in _ranked(canonical, names) if _fits(raw, canonical, n, refused)]
-        if ranked:
-            choices[canonical] = Choice(ranked[0], _confidence(canonical, ranked[0]), tuple(ranked[1:]))
+        ranked = _ranked(canonical, names)
+        misfits = {n: why for n in ranked if (why := _misfit(raw, canonical, n))}
+        fitting = [n for n in ranked if n not in misfits]
+        if fitting:
+            choices[canonical] = Choice(fitting[0], _confidence(canonical, fitting[0]), tuple(fitting[1:]))
+        # Only those passed over are worth a word, and a lone letter is no name to miss.
+        passed = ranked[: ranked.index(fitting[0])] if fitting else ranked
+        refused |= {n: misfits[n] for n in passed if len(n) > 1}
     if is_export(names):
         choices |= {c: Choice(c, "exact") for c in COLUMNS if c in names and c in choices}
     loss = choices["loss"].column if "loss" in choices else ""
@@ -122,18 +127,18 @@ def _confidence(canonical: str, name: str) -> Confidence:
     return "words" if alias_rank(canonical, name) is None else "exact"
 
 
-def _fits(raw: RawTable, canonical: str, name: str, refused: dict[str, str]) -> bool:
-    """Whether the column's cells can be what its name says; if not, ``refused`` is told why."""
+def _misfit(raw: RawTable, canonical: str, name: str) -> str:
+    """Return why the column's cells cannot be what its name says, or nothing if they can."""
     column = raw.frame[name]
     if canonical == "run":
-        return bool(column.notna().any())
+        return "" if column.notna().any() else "is empty"
     sample = column[column.notna()].head(_SAMPLE_ROWS)
     numbers = to_numbers(sample, raw.decimal)
     if not numbers.any_filled and not to_numbers(column, raw.decimal).any_filled:
-        refused[name] = "is empty"
-    elif numbers.text_share > MAX_TEXT_SHARE:
-        refused[name] = f"holds text, such as “{str(sample[numbers.is_text].iloc[0])[:40]}”"
-    return name not in refused
+        return "is empty"
+    if numbers.text_share > MAX_TEXT_SHARE:
+        return f"holds text, such as “{str(sample[numbers.is_text].iloc[0])[:40]}”"
+    return ""
 
 
 def _each_column_once(choices: dict[str, Choice]) -> dict[str, Choice]:

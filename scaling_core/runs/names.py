@@ -33,6 +33,8 @@ def run_names(
     if steps is None:
         return _numbered(position), ()
     count = _count_restarts(steps, params)
+    if count[-1] == 0:
+        return _numbered(count), (Note("info", "No column names the runs; all rows were taken for one run.", file),)
     note = f"No column names the runs; {count[-1] + 1} were told apart by where the step starts again or N changes."
     return _numbered(count), (Note("warning", note, file),)
 

@@ -18,7 +18,15 @@ from scaling_core.runs.aliases import is_run_name
 from scaling_core.runs.raw import RawTable, rejected_frame, unique_names
 from scaling_core.runs.readers.base import extension_bonus
 from scaling_core.runs.readers.binary import is_text
-from scaling_core.runs.readers.dialect import DELIMITERS, Dialect, find_dialect, require_header, split_rows
+from scaling_core.runs.readers.dialect import (
+    DELIMITERS,
+    Dialect,
+    find_dialect,
+    require_header,
+    split_rows,
+    without_comments,
+)
+from scaling_core.runs.readers.mend import mend_quotes
 from scaling_core.runs.readers.records import Records, find_records
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.schema import Note
@@ -48,10 +56,13 @@ class DelimitedReader:
             If there is no header, no row, or too many columns.
         """
         data, notes = as_utf8(upload.data, upload.name)
+        data, comments = without_comments(data, upload.name)
         dialect = find_dialect(data[:_SAMPLE_BYTES].decode(errors="ignore"))
+        data, unclosed = mend_quotes(data, dialect.delimiter)
         records = find_records(data)
         names, renamed = self._header(records, dialect, upload.name)
         frame, line, rejects = _rows(records, names, dialect)
+        rejects += unclosed
         if not len(frame):
             raise _no_rows(upload.name, names, rejects)
         return RawTable(
@@ -59,7 +70,7 @@ class DelimitedReader:
             line=line,
             rejected=rejected_frame(upload.name, rejects),
             format=f"{self.name} ({DELIMITERS[dialect.delimiter]}-separated)",
-            notes=(*notes, *renamed, *_dialect_notes(dialect, upload.name)),
+            notes=(*notes, *comments, *renamed, *_dialect_notes(dialect, upload.name)),
             decimal=dialect.decimal,
         )
 

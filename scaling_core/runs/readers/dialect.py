@@ -9,9 +9,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from scaling_core.errors import UserError
+from scaling_core.runs.schema import Note
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 _SAMPLE_ROWS = 50
+_SAMPLE_BYTES = 64 * 2**10
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
 _NUMBER = re.compile(r"\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*")
@@ -60,6 +62,24 @@ def require_header(names: list[str], file: str) -> None:
             where=f"{file}, line 1",
             fix="Add a first line that names the columns, like params,tokens,loss.",
         )
+
+
+def without_comments(data: bytes, file: str) -> tuple[bytes, tuple[Note, ...]]:
+    """Empty the lines above the header that begin with ``#``; they still count as lines."""
+    lines = data[:_SAMPLE_BYTES].split(b"\n")
+    count = next((i for i, line in enumerate(lines) if not line.startswith(b"#")), 0)
+    # A header may itself begin with the mark: it has as many cells as the row below it.
+    if count and any(_shape(lines[count])) and _shape(lines[count - 1]) == _shape(lines[count]):
+        count -= 1
+    if not count:
+        return data, ()
+    rest = data[len(b"\n".join(lines[:count])) :]
+    note = Note("info", f"{count} comment line{'s' * (count > 1)} above the header skipped.", file)
+    return b"\n" * (count - 1) + rest, (note,)
+
+
+def _shape(line: bytes) -> list[int]:
+    return [line.count(d.encode()) for d in DELIMITERS]
 
 
 def _consistency(sample: str, delimiter: str) -> tuple[float, int]:

@@ -137,7 +137,7 @@ _DECODER = json.JSONDecoder(parse_int=_integer)
 
 def _why(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.colno}"
+        return f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')} (character {error.colno})"
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
