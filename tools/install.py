@@ -121,17 +121,17 @@ def announce(requirements: Path) -> None:
     missing = [package for package, pin in pins.items() if not is_pinned_version_here(package, pin)]
     large = f"; {LARGE} is large, the first time takes minutes" if LARGE in missing else ""
     what = f"Installing {len(missing)}" if missing else f"Checking {len(pins)}"
-    print(f"{what} packages and what they need{large}", flush=True)
+    print(f"{what} {'package' if len(missing) == 1 else 'packages'} with all they need{large}", flush=True)
 
 
 def stage(line: str) -> str | None:
     """Translate a line of pip into what it is doing now; None when it tells nothing new."""
     if match := re.match(r"Collecting (\S+)", line):
         return f"finding {match[1].replace('==', ' ')}"
-    if match := re.match(r"\s*(?:Downloading|Processing|Using cached) (\S+)(.*)", line):
+    if match := re.match(r"\s*(?:Downloading|Processing|Using cached) (\S+)( \([\d.]+ \w?B\))?", line):
         name = Path(match[1]).name.removesuffix(".metadata")
         wheel = re.match(r"([\w.]+)-(\d[\w.+!]*)-.*\.whl$", name)
-        return f"fetching {' '.join(wheel.groups()) if wheel else name}{match[2]}"
+        return f"fetching {' '.join(wheel.groups()) if wheel else name}{match[2] or ''}"
     if line.startswith("Installing collected packages:"):
         return f"unpacking {line.count(',') + 1} packages"
     return None

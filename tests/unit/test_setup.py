@@ -192,6 +192,7 @@ def test_pip_failures_are_told_apart(install: ModuleType, said: str, what: str) 
             "  Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl (526.0 MB)",
             "fetching torch 2.13.0 (526.0 MB)",
         ),
+        ("Processing /a/folder/torch-2.13.0+cpu-cp311-none-any.whl (from -r x)", "fetching torch 2.13.0+cpu"),
         ("Installing collected packages: a, b, c", "unpacking 3 packages"),
         ("Looking in links: here", None),
     ],
