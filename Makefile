@@ -11,9 +11,9 @@ setup: ## Create .venv and install what the dashboard needs
 	@sh tools/setup.sh run
 	@echo "Ready. Start the dashboard with: make run"
 
-run: ## Start the dashboard; PORT=9000 asks for that port and no other
+run: ## Start the dashboard; PORT=9000 asks for that port, ADDRESS=0.0.0.0 opens it to the network
 	@sh tools/setup.sh run
-	@$(PY) -m streamlit run app.py $(if $(PORT),--server.port $(PORT))
+	@$(PY) -m streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(if $(ADDRESS),--server.address $(ADDRESS))
 
 test: ## Run every test; ARGS="-k fit" goes to pytest
 	@sh tools/setup.sh test

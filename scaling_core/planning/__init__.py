@@ -2,11 +2,13 @@
 
 from scaling_core.planning.basis import Basis, basis_of_fit, basis_of_published
 from scaling_core.planning.plan import (
+    LOG_STEP,
     MAX_FLOPS,
     MIN_FLOPS,
     QUANTITIES,
     Plan,
     Scenario,
+    budgets,
     frontier,
     plan,
     times_beyond,
@@ -14,6 +16,7 @@ from scaling_core.planning.plan import (
 from scaling_core.planning.published import PUBLISHED, PublishedLaw, get_published
 
 __all__ = [
+    "LOG_STEP",
     "MAX_FLOPS",
     "MIN_FLOPS",
     "PUBLISHED",
@@ -24,6 +27,7 @@ __all__ = [
     "Scenario",
     "basis_of_fit",
     "basis_of_published",
+    "budgets",
     "frontier",
     "get_published",
     "plan",

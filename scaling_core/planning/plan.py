@@ -13,14 +13,15 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL, quantile_interval
 from scaling_core.laws import Array
 from scaling_core.planning.basis import Basis
-from scaling_core.units import format_flops, format_ratio
+from scaling_core.units import format_count, format_flops, format_ratio
 
 #: Quantities of a plan that have an interval.
 QUANTITIES = ("params", "tokens", "tokens_per_param", "loss")
 #: Below one FLOP nothing is trained; above this the sum of all computing on Earth is passed many times over.
 MIN_FLOPS, MAX_FLOPS = 1.0, 1e40
+#: Step between budgets of a frontier in powers of ten: about 5%.
+LOG_STEP = 0.02
 _LETTER = {"flops": "C", "params": "N", "tokens": "D"}
-_WORD = {"flops": "compute", "params": "parameters", "tokens": "tokens"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ def frontier(basis: Basis, flops: Array, level: float = DEFAULT_LEVEL) -> pd.Dat
     return pd.DataFrame(out)
 
 
+def budgets(low: float, high: float) -> Array:
+    """Budgets from ``low`` to ``high`` or just beyond, in steps of ``LOG_STEP`` of log10."""
+    first, last = math.floor(math.log10(low) / LOG_STEP), math.ceil(math.log10(high) / LOG_STEP)
+    return np.asarray(10.0 ** (np.arange(first, last + 1) * LOG_STEP))
+
+
 def times_beyond(value: float, extent: tuple[float, float]) -> float:
     """How many times a value lies beyond an extent: 1 inside, above 1 past its end, below 1 before its start."""
     low, high = extent
@@ -167,15 +174,12 @@ def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
     notes = []
     for name, times in beyond.items():
         low, high = basis.ranges[name]
+        write = format_flops if name == "flops" else format_count
         if times > 1:
-            notes.append(
-                f"{_LETTER[name]} lies {format_ratio(times)} beyond the largest {_WORD[name]} of the runs "
-                f"({format_flops(high)})."
-            )
+            notes.append(f"{_LETTER[name]} lies {format_ratio(times)} beyond the largest of the runs ({write(high)}).")
         elif times < 1:
             notes.append(
-                f"{_LETTER[name]} lies {format_ratio(1 / times)} below the smallest {_WORD[name]} of the runs "
-                f"({format_flops(low)})."
+                f"{_LETTER[name]} lies {format_ratio(1 / times)} below the smallest of the runs ({write(low)})."
             )
     return notes
 

@@ -47,8 +47,7 @@ PUBLISHED: dict[str, PublishedLaw] = {
             "Chinchilla, as computed (Hoffmann et al. 2022)",
             "chinchilla",
             (1.69337368, 406.401018, 410.722827, 0.33917084, 0.2849083),
-            "Hoffmann et al. 2022, arXiv 2203.15556; unrounded values from the figures' source, "
-            "by Besiroglu et al. 2024",
+            "Hoffmann et al. 2022, arXiv 2203.15556; unrounded values by Besiroglu et al. 2024",
             ("Fits its own data about 20% worse (in the Huber objective) than the refit of 2024.",),
             ranges=_CHINCHILLA_RANGES,
         ),
@@ -58,9 +57,7 @@ PUBLISHED: dict[str, PublishedLaw] = {
             "chinchilla",
             (1.69, 406.4, 410.7, 0.34, 0.28),
             "Hoffmann et al. 2022, arXiv 2203.15556, appendix D.2",
-            (
-                "Rounded so far that it does not reproduce the paper's own 40B parameters at 5.76e23 FLOPs: it gives 32B.",
-            ),
+            ("Rounded too far to reproduce the paper's own 40B parameters at 5.76e23 FLOPs: it gives 32B.",),
             ranges=_CHINCHILLA_RANGES,
         ),
         PublishedLaw(

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from scaling_core.units import PF_DAY
 
+#: Not a canonical column, but it stands in for ``tokens``.
+RATIO = "tokens_per_param"
 #: Canonical column -> names, best first. Compared without case and punctuation, single letters with their case.
 ALIASES: dict[str, tuple[str, ...]] = {
     "run": (
@@ -28,20 +30,21 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "tokens": (
         "total_tokens", "tokens_total", "tokens", "n_tokens", "num_tokens", "train_tokens", "training_tokens",
         "tokens_trained", "tokens_seen", "num_tokens_seen", "num_input_tokens_seen", "token_count", "tokens_count",
-        "consumed_tokens", "tokens_consumed", "dataset_tokens", "training_dataset_size", "D", "d",
+        "consumed_tokens", "tokens_consumed", "dataset_tokens", "throughput/total_tokens", "training_dataset_size",
+        "D", "d",
     ),
     "unique_tokens": ("unique_tokens", "n_unique_tokens", "num_unique_tokens", "tokens_unique", "U"),
     "flops": (
         "flops", "train_flops", "training_flops", "total_flops", "n_flops", "num_flops", "flop", "train_flop",
         "training_flop", "total_flos", "flos", "flops_budget", "flop_budget", "training_compute",
         "training_compute_flop", "train_compute", "total_compute", "compute", "compute_flops", "compute_budget",
-        "pf_days", "compute_pf_days", "C", "c",
+        "pf_days", "compute_pf_days", "C", "c", "C_6ND",
     ),
     "step": (
-        "step", "global_step", "_step", "trainer/global_step", "train_step", "training_step", "iteration", "iter",
-        "iterations", "steps", "n_steps", "num_steps", "train_steps", "training_steps", "update", "num_updates",
+        "step", "global_step", "_step", "trainer/global_step", "train/global_step", "train_step", "training_step",
+        "iteration", "iter", "iterations", "steps", "n_steps", "num_steps", "train_steps", "training_steps", "update", "num_updates",
     ),
-    "tokens_per_param": (
+    RATIO: (
         "tokens_per_param", "tokens_per_parameter", "token_param_ratio", "token_per_param", "tok_per_param",
         "tokens/params", "tokens_to_params", "tokens_to_params_ratio", "D/N", "D/N ratio", "D_over_N", "tpp",
     ),
@@ -49,7 +52,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 #: Names of a loss, exact but for what says split and unit ("val", "ppl"), which are read from the words.
 LOSS_ALIASES = (
     "loss", "val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss", "train_loss", "training_loss",
-    "final_loss", "cross_entropy", "ce_loss", "nll", "L", "l", "perplexity", "ppl", "val_ppl", "val_perplexity",
+    "final_loss", "L_val", "val_L", "L_test", "cross_entropy", "ce_loss", "nll",
+    "L", "l", "perplexity", "ppl", "val_ppl", "val_perplexity",
     "eval_ppl", "eval_perplexity", "valid_ppl", "test_ppl", "train_ppl", "log_ppl", "log_perplexity", "bpb",
     "val_bpb", "eval_bpb", "test_bpb", "train_bpb", "bits_per_byte", "val_bits_per_byte", "bits_per_token",
     "val_bits_per_token",
@@ -84,8 +88,8 @@ FALSE_FRIENDS: dict[str, frozenset[str]] = {
     "loss": _ERROR_WORDS
     | _words(
         "scale scaler min max aux auxiliary router load balance balancing balanced z kl spike spikes weight weights "
-        "coef coefficient irreducible pred predicted prediction fit fitted type fn function name mask rank count "
-        "reward step steps iter epoch time date accuracy acc char character bpc word grad norm"
+        "coef coefficient irreducible reducible pred predicted prediction fit fitted type fn function name mask rank "
+        "count reward step steps iter epoch time date accuracy acc char character bpc word grad norm"
     ),
 }
 _NON_EMBEDDING = re.compile(r"(non|no|wo|without|excl|excluding)(emb|embed|embedding|embeddings)")
@@ -97,6 +101,7 @@ _SCALES = {
     "zettaflop": 1e21, "zettaflops": 1e21, "zflop": 1e21, "zflops": 1e21,
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_PLURAL = re.compile(r"([A-Z]{2,})s(?![a-z])")
 _PF_DAYS = re.compile(r"p(eta)?fl?o?p?s?(days?)")
 _POWER = re.compile(r"(?:×|x|\*)?\s*(?:1e|10\^|10\*\*)(\d{1,2})\)?$")
 
@@ -133,7 +138,8 @@ def take_apart(name: str) -> Header:
     text, scale = name.strip(), 1.0
     if power := _POWER.search(text):
         text, scale = text[: power.start()], 10.0 ** int(power[1])
-    words = tuple(word.lower() for word in _WORD.findall(text))
+    # "FLOPs" is one word, not "FLO" and "Ps".
+    words = tuple(word.lower() for word in _WORD.findall(_PLURAL.sub(r"\1S", text)))
     if _PF_DAYS.search("".join(words)):
         scale *= PF_DAY
         words = ("pf", "days") if _PF_DAYS.fullmatch("".join(words)) else words
@@ -158,14 +164,17 @@ def matches_by_words(canonical: str, name: str) -> bool:
     """Whether the words of a column's name speak for a canonical column and none against it."""
     header = take_apart(name)
     if canonical == "loss":
-        return _is_bits(header) or (header.has(_LOSS_WORDS) and not header.has(FALSE_FRIENDS["loss"]))
+        named = header.has(_LOSS_WORDS) or "crossentropy" in header.key
+        return _is_bits(header) or (named and not header.has(FALSE_FRIENDS["loss"]))
+    if canonical == RATIO:
+        return _is_ratio(header)
     if canonical == "unique_tokens":
         return header.has(_TOKEN_WORDS) and "unique" in header.words and not header.has(FALSE_FRIENDS["tokens"])
     if canonical == "params_non_embedding":
         return _is_non_embedding(header)
     nouns = {"params": _PARAM_WORDS, "tokens": _TOKEN_WORDS, "flops": _FLOP_WORDS}.get(canonical, frozenset())
     named = header.has(nouns) or (canonical == "flops" and header.scale >= PF_DAY)
-    if not named or "unique" in header.words or _is_non_embedding(header):
+    if not named or "unique" in header.words or _is_non_embedding(header) or _is_ratio(header):
         return False
     friends = FALSE_FRIENDS[canonical]
     return not header.has(friends - {"day"} if header.scale >= PF_DAY else friends)
@@ -201,6 +210,10 @@ def loss_split_of(name: str) -> str:
     """Return which data a loss column's name says it was measured on: one of ``SPLIT_ORDER``."""
     words = take_apart(name)
     return next((split for split, marks in _SPLITS.items() if words.has(marks)), "unknown")
+
+
+def _is_ratio(header: Header) -> bool:
+    return header.has(_TOKEN_WORDS) and header.has(_PARAM_WORDS) and not header.has(_ERROR_WORDS)
 
 
 def _is_bits(header: Header) -> bool:

@@ -9,13 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
-from scaling_core.runs.aliases import take_apart
+from scaling_core.runs.aliases import RATIO, take_apart
 from scaling_core.runs.derive import Derived, derive
+from scaling_core.runs.export import without_guard
 from scaling_core.runs.guess import is_export
 from scaling_core.runs.meaning import Meaning, understand
 from scaling_core.runs.names import final_rows, run_names
 from scaling_core.runs.numbers import Numbers, to_numbers
-from scaling_core.runs.overrides import RATIO, Overrides
+from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import RawTable, rejected_frame
 from scaling_core.runs.rows import Rejections, reject_bad_loss, reject_bad_size, reject_repeats
 from scaling_core.runs.schema import COLUMNS, ORIGIN_COLUMNS, PREDICTORS, Note, RunTable, Source
@@ -139,13 +140,15 @@ def _frame(
     rows = raw.frame.iloc[np.flatnonzero(kept)]
     named = rows[meaning.mapping["run"]] if "run" in meaning.mapping else None
     names, notes = run_names(named, steps, numeric["params"][kept], np.flatnonzero(kept), file)
-    exported = is_export(raw.frame.columns)
-    if exported:
-        names = names.str.replace(r"^'(?='*\s*[=+\-@])", "", regex=True)
+    group = names
+    if is_export(raw.frame.columns):
+        names = without_guard(names)
+        # Files that were joined before may use one name twice.
+        group = rows["file"].reset_index(drop=True).astype("str") + "\n" + names
     columns: dict[str, object] = {"run": names}
     columns |= {c: numeric[c][kept] for c in COLUMNS if c in numeric}
     columns |= {"file": pd.Series([file] * len(rows), dtype="str"), "line": raw.line[kept]}
-    columns["is_final"] = final_rows(names, steps)
+    columns["is_final"] = final_rows(group, steps)
     columns |= _further(rows, meaning)
     return pd.DataFrame(columns), notes
 

@@ -27,7 +27,14 @@ def _is_plain(column: pd.Series) -> bool:
     return types.is_numeric_dtype(column) or types.is_datetime64_any_dtype(column)
 
 
+def without_guard(text: pd.Series) -> pd.Series:
+    """Take away the apostrophes that ``safe_csv`` put in front."""
+    return text.str.replace("^'(?='*\\s*[=+\\-@\\t\\r])", "", regex=True)
+
+
 def _guarded(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.str.replace(_FORMULA, "'", regex=True)
     is_text = column.map(lambda cell: isinstance(cell, str)).astype(bool)
     text = column.where(is_text, "").astype("str").str.replace(_FORMULA, "'", regex=True)
     return column.astype(object).where(~is_text, text)

@@ -91,7 +91,8 @@ def guess_mapping(raw: RawTable) -> Guess:
         passed = ranked[: ranked.index(fitting[0])] if fitting else ranked
         refused |= {n: misfits[n] for n in passed if len(n) > 1}
     if is_export(names):
-        choices |= {c: Choice(c, "exact") for c in COLUMNS if c in names and c in choices}
+        # An empty column is still that column, but for the loss: without it, no row would be left.
+        choices |= {c: Choice(c, "exact") for c in COLUMNS if c in names and (c != "loss" or c in choices)}
     loss = choices["loss"].column if "loss" in choices else ""
     return Guess(
         choices=_each_column_once(choices),

@@ -49,13 +49,30 @@ class Numbers:
 def to_numbers(column: pd.Series, decimal: str = ".") -> Numbers:
     """Read a column as numbers.
 
-    A numeric column is taken as it is. In any other, each distinct cell is read once.
+    A numeric column is taken as it is; a column of truth values is all text.
     """
     if pd.api.types.is_bool_dtype(column):
         return Numbers(np.full(len(column), np.nan), np.ones(len(column), dtype=bool))
     if pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return Numbers(values, np.zeros(len(column), dtype=bool))
+    if decimal == "." and isinstance(column.dtype, pd.StringDtype):
+        return _mostly_plain(column)
+    return _cell_by_cell(column, decimal)
+
+
+def _mostly_plain(column: pd.Series) -> Numbers:
+    """Let pandas read the plain numbers of a text column, and look only at the cells that remain."""
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    is_text = np.zeros(len(column), dtype=bool)
+    rest = np.isnan(values)
+    remaining = _cell_by_cell(column[rest], ".")
+    values[rest], is_text[rest] = remaining.values, remaining.is_text
+    return Numbers(values, is_text)
+
+
+def _cell_by_cell(column: pd.Series, decimal: str) -> Numbers:
+    """Read each distinct cell once."""
     distinct = column if pd.api.types.is_string_dtype(column) else column.map(_hashable)
     codes, cells = pd.factorize(distinct, use_na_sentinel=True)
     read = [_cell(cell, decimal) for cell in cells]

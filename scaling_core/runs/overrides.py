@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 from scaling_core.errors import UserError
+from scaling_core.runs.aliases import RATIO
 from scaling_core.runs.loss_units import check_loss_unit
 from scaling_core.runs.schema import COLUMNS
 from scaling_core.units import parse_quantity
 
 #: What a column of a file can be taken for: the canonical columns, and the ratio that stands in for ``tokens``.
-RATIO = "tokens_per_param"
 MAPPABLE = (*COLUMNS, RATIO)
 _SETTINGS = ("loss_unit", "bytes_per_token")
 # An equals sign, semicolon or percent sign in a column's name must not be taken for ours; "/" may stay for eval/loss.

@@ -158,16 +158,23 @@ def _flat(value: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[t
         if isinstance(cell, dict) and cell and depth < _MAX_DEPTH:
             yield from _flat(cell, f"{prefix}{key}.", depth + 1)
         else:
-            yield f"{prefix}{key}", _scalar(cell)
+            yield _clean(f"{prefix}{key}"), _scalar(cell)
 
 
 def _scalar(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return _clean(cell)
     if not isinstance(cell, (list, dict)):
         return cell
     try:
         return json.dumps(cell)
     except RecursionError:
         return "(nested too deeply)"
+
+
+def _clean(text: str) -> str:
+    # JSON can escape half a surrogate pair, which no encoding can write.
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _series(cells: list[Any]) -> pd.Series:

@@ -64,6 +64,7 @@ def _table(upload: Upload) -> pa.Table:
             if not any(pa.types.is_struct(f.type) for f in table.schema):
                 break
             table = table.flatten()
+        table.validate(full=True)
     except _BROKEN as error:
         raise UserError(
             f"The Parquet file is broken or cut short ({_first_line(error)}).",

@@ -1,0 +1,18 @@
+"""Scaling Explorer: the router. Page config and navigation; no page content."""
+
+import streamlit as st
+
+st.set_page_config(
+    page_title="Scaling Explorer",
+    page_icon=":material/trending_down:",
+    layout="wide",
+    initial_sidebar_state="auto",
+)
+
+PAGES = (
+    st.Page("pages/views/runs.py", title="Runs", icon=":material/scatter_plot:", default=True),
+    st.Page("pages/views/law.py", title="Law", icon=":material/show_chart:", url_path="law"),
+    st.Page("pages/views/plan.py", title="Plan", icon=":material/explore:", url_path="plan"),
+)
+
+st.navigation(PAGES).run()

@@ -1,0 +1,1 @@
+"""The screens: scripts in views, what they share in parts."""

@@ -1,0 +1,108 @@
+"""The runs, the law and the fit of this session: read, fitted and cached by what they depend on."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import state
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult, Recommendation, Selection, fit, get_objective, recommend
+from scaling_core.laws import get_law
+from scaling_core.planning import Basis, basis_of_fit, basis_of_published, get_published
+from scaling_core.runs import Overrides, RunTable, Upload, UploadStore, home, load, sample, samples
+
+
+def store() -> UploadStore:
+    """Return where uploaded files are kept."""
+    return UploadStore(home())
+
+
+def run_ids() -> tuple[str, ...]:
+    """What is loaded: sample names, or hashes of uploaded files."""
+    return tuple(part for part in state.get("runs").split(",") if part)
+
+
+def runs_title(table: RunTable | None = None) -> str:
+    """Name what is loaded, for the strip: a sample's title, or file names."""
+    titles = {s.name: s.title for s in samples()}
+    names = [titles[i] for i in run_ids() if i in titles]
+    if table is not None and len(names) < len(run_ids()):
+        own = [s.file for s in table.sources]
+        names = own if not names else [*names, *own[len(names) :]]
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") if names else "Your runs"
+
+
+def uploads() -> list[Upload]:
+    """Return the files that are loaded.
+
+    Raises
+    ------
+    UserError
+        If one is no longer kept here, or a sample is unknown.
+    """
+    if not run_ids():
+        raise UserError("No runs are loaded.", fix="Upload a file or pick a sample.")
+    names = {s.name for s in samples()}
+    files: list[Upload] = []
+    for item in run_ids():
+        files += sample(item).uploads() if item in names else [store().get(item)]
+    return files
+
+
+def table() -> RunTable:
+    """Return the loaded runs, read once for each content and mapping."""
+    return _table(state.get("runs"), state.get("map"), _uploads=uploads)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the runs")
+def _table(runs: str, mapping: str, _uploads: object) -> RunTable:
+    return load(_uploads(), Overrides.parse(mapping) if mapping else _sample_overrides(runs))  # type: ignore[operator]
+
+
+def _sample_overrides(runs: str) -> Overrides:
+    known = {s.name: s for s in samples()}
+    return known[runs].overrides if runs in known else Overrides()
+
+
+def recommendation() -> Recommendation | None:
+    """Return which law the runs can support."""
+    return recommend(table())
+
+
+def law_name() -> str:
+    """Return the law to fit: the chosen one, or what the runs support.
+
+    Raises
+    ------
+    UserError
+        If none was chosen and the runs support none.
+    """
+    if state.get("law") != state.AUTO:
+        return str(state.get("law"))
+    if found := recommendation():
+        return found.law
+    if not table().has_loss:
+        raise UserError(
+            "These runs have no loss, so no law of loss can be fitted to them.",
+            fix="On the Runs page say which column holds the loss, or open runs that have one.",
+        )
+    raise UserError(
+        "These runs are too few, or too alike, for any law.",
+        fix="A law needs at least three runs that differ in N, D or C.",
+    )
+
+
+def current_fit() -> FitResult:
+    """Return the fit of the chosen law to the chosen points, computed once for each choice."""
+    return _fit(state.get("runs"), state.get("map"), law_name(), state.get("objective"), state.selection())
+
+
+@st.cache_resource(max_entries=64, show_spinner="Fitting, with 1,000 bootstrap resamples")
+def _fit(runs: str, mapping: str, law: str, objective: str, selection: Selection) -> FitResult:
+    return fit(get_law(law), table(), get_objective(objective), selection)
+
+
+def basis() -> Basis:
+    """Return the law to plan with: the session's own fit, or published constants."""
+    chosen = state.get("basis")
+    return basis_of_fit(current_fit()) if chosen == state.OWN_FIT else basis_of_published(get_published(chosen))

@@ -1,0 +1,146 @@
+"""What stands around every page: the strip with runs, law, certificate and link, errors, and chart boxes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from pages.parts import data, state, style
+from scaling_core.charts.palette import DARK, LIGHT, Palette
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult
+from scaling_core.runs import RunTable, safe_csv
+from scaling_core.units import format_flops
+
+_LOG = logging.getLogger("scaling_explorer")
+_BADGE = {"good": ("green", ":material/verified:"), "doubtful": ("orange", ":material/help:"),
+          "failed": ("red", ":material/error:")}  # fmt: skip
+
+
+def palette() -> Palette:
+    """Return the colours for the theme that the visitor sees."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def page(title: str, question: str, body: Callable[[], None]) -> None:
+    """Draw a page: strip, title, the one sentence it answers, and its body, with errors worded."""
+    state.begin(title)
+    style.apply()
+    _strip()
+    st.title(title)
+    st.markdown(question)
+    for refused in state.complaints():
+        st.warning(f"The link asks for {plain(refused)}, which is not possible here; the default is used instead.")
+    with worded_errors():
+        body()
+    state.publish()
+
+
+@contextmanager
+def worded_errors() -> Iterator[None]:
+    """Show a person's error where it happened; log and word anything else."""
+    try:
+        yield
+    except UserError as error:
+        show_error(error)
+    except Exception as error:
+        if type(error).__module__.startswith("streamlit.runtime.scriptrunner"):  # a rerun or stop, not a failure
+            raise
+        _LOG.exception("A page failed")
+        st.error(f"Something went wrong that is not your doing ({type(error).__name__}). It has been logged.")
+
+
+def show_error(error: UserError) -> None:
+    """Show what is wrong, where, and what to do."""
+    where = f"**{plain(error.where)}** · " if error.where else ""
+    st.error(f"{where}{plain(error.what)}\n\n{plain(error.fix)}", icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """Text from a file or a person, so that Markdown shows it as it is."""
+    for sign in "\\`*_{}[]()#+-.!|~<>$:&":
+        text = text.replace(sign, f"\\{sign}" if sign not in "<>&" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[sign])
+    return text.replace("\n", " ")
+
+
+def _strip() -> None:
+    """One line on top of every page: which runs, which law, how good, and the link."""
+    with st.container(key="strip", horizontal=True, vertical_alignment="center", gap="small"):
+        try:
+            runs = data.table()
+        except UserError:
+            st.markdown(":material/database_off: No runs")
+            _share()
+            return
+        st.markdown(_runs_line(runs))
+        try:
+            _law_line(data.current_fit())
+        except UserError as error:
+            st.badge("no law", color="gray", icon=":material/block:", help=plain(error.line()))
+        st.space("stretch")
+        _share()
+
+
+def _runs_line(runs: RunTable) -> str:
+    count = int(runs.frame["is_final"].sum())
+    span = runs.span("flops")
+    compute = f" · {format_flops(span[0])}–{format_flops(span[1])} FLOPs" if span else ""
+    return f":material/database: **{plain(data.runs_title(runs))}** · {count} run{'s' if count != 1 else ''}{compute}"
+
+
+def _law_line(fit: FitResult) -> None:
+    certificate = fit.certificate
+    color, icon = _BADGE[certificate.grade]
+    st.markdown(f":material/show_chart: {fit.law.title}")
+    reasons = " ".join(certificate.reasons) or (
+        f"Converged; {certificate.starts_agreeing} of {certificate.starts} starts agree."
+    )
+    st.badge(f"fit: {certificate.grade}", color=color, icon=icon, help=reasons)
+
+
+def _share() -> None:
+    with st.popover("Share", icon=":material/link:"):
+        st.markdown("This link opens the same runs, law, points and budget.")
+        base = (st.context.url or "").split("?")[0]
+        query = "&".join(f"{k}={_quoted(str(v))}" for k, v in st.query_params.to_dict().items())
+        st.code(f"{base}?{query}" if query else base, language=None, wrap_lines=True)
+        if any(len(item) == 64 for item in data.run_ids()):
+            st.caption("Uploaded files are kept on this server only: the link works for people who use the same one.")
+
+
+def _quoted(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe=",:;")
+
+
+def chart(figure: alt.TopLevelMixin, *, key: str, alt_text: str, rows: pd.DataFrame | None = None, **options: object):
+    """Draw a chart with its text alternative; its table and file are one click away."""
+    with st.container(key=f"box_{key}"):
+        drawn = st.altair_chart(figure, key=key, width="stretch", alt=alt_text, **options)
+        if rows is not None:
+            with st.popover("Data", icon=":material/table:", type="tertiary"):
+                st.dataframe(rows, hide_index=True, height=300)
+                st.download_button(
+                    "Download CSV", safe_csv(rows), f"{key}.csv", "text/csv", on_click="ignore", key=f"csv_{key}"
+                )
+    return drawn
+
+
+def json_download(label: str, value: dict, name: str, key: str) -> None:
+    """Offer a value as a JSON file."""
+    st.download_button(
+        label,
+        json.dumps(value, indent=2),
+        name,
+        "application/json",
+        on_click="ignore",
+        key=key,
+        icon=":material/download:",
+    )

@@ -1,0 +1,69 @@
+"""Which column is which: what was guessed, shown to be corrected."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import data, state
+from scaling_core.runs import COLUMNS, LOSS_UNITS, Overrides, RunTable, Upload, read
+
+_NONE = "(none)"
+_FIELDS = ("run", "params", "params_non_embedding", "tokens", "unique_tokens", "flops", "loss", "step")
+
+
+def mapping_form(runs: RunTable | None) -> None:
+    """Draw the form; what a person changes becomes the ``map`` of the link."""
+    columns = _columns(state.get("runs"))
+    taken = {k: v for s in reversed(runs.sources) for k, v in s.mapping.items()} if runs else {}
+    given = Overrides.parse(state.get("map"))
+    taken |= {k: v for k, v in given.columns.items() if v}
+    unit = given.loss_unit or (runs.sources[0].loss_unit if runs and runs.sources else "nats")
+    # The form's widgets are new whenever what they show changes, so that they never show an older file's columns.
+    version = f"{state.get('runs')}|{state.get('map')}"
+    with st.form(f"mapping_{version}", border=False):
+        chosen = _choices(columns, taken, version)
+        left, right, _ = st.columns(3)
+        units = list(LOSS_UNITS)
+        chosen_unit = left.selectbox(
+            "Unit of the loss", units, index=units.index(unit) if unit in units else 0,
+            format_func=lambda u: LOSS_UNITS[u].title, key=f"unit_{version}",
+        )  # fmt: skip
+        ratio = right.number_input(
+            "Bytes per token", min_value=0.0, value=given.bytes_per_token or 0.0, key=f"bytes_{version}",
+            help="Needed for a loss in bits per byte: how many bytes of text one token stands for on average. "
+            "1 for a model that reads bytes.",
+        )  # fmt: skip
+        if st.form_submit_button("Apply", type="primary", key="apply_mapping"):
+            _apply(given, taken, chosen, unit, chosen_unit, ratio)
+    if state.get("map"):
+        st.button("Back to what was guessed", on_click=lambda: state.put(map=""), key="clear_mapping")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _columns(runs: str) -> list[str]:
+    files: list[Upload] = data.uploads()
+    return list(dict.fromkeys(c for f in files for c in read(f).frame.columns))
+
+
+def _choices(columns: list[str], taken: dict[str, str], version: str) -> dict[str, str]:
+    chosen = {}
+    slots = st.columns(4)
+    for i, name in enumerate(_FIELDS):
+        column = COLUMNS[name]
+        options = [_NONE, *columns]
+        now = taken.get(name, _NONE)
+        label = f"{column.title} {column.symbol}".strip()
+        chosen[name] = slots[i % 4].selectbox(
+            label, options, index=options.index(now) if now in options else 0, key=f"map_{name}_{version}"
+        )
+    return chosen
+
+
+def _apply(
+    given: Overrides, taken: dict[str, str], chosen: dict[str, str], unit: str, chosen_unit: str, ratio: float
+) -> None:
+    changed = {k: None if v == _NONE else v for k, v in chosen.items() if v != taken.get(k, _NONE)}
+    loss_unit = chosen_unit if chosen_unit != unit else given.loss_unit
+    corrected = Overrides({**given.columns, **changed}, loss_unit, ratio or None)
+    st.session_state["_next_map"] = corrected.format()
+    st.rerun()

@@ -1,0 +1,42 @@
+"""Points chosen by dragging on a chart, and the sentence that says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.parts import state
+from scaling_core.charts.runs import BRUSH
+from scaling_core.fitting import FITTED, HELD_OUT, Range, Selection
+from scaling_core.runs import COLUMNS
+
+#: Columns that a box may be drawn in: a residual or a colour is not a property of the run.
+_BOXABLE = {name for name, column in COLUMNS.items() if column.numeric}
+
+
+def take_box(key: str) -> None:
+    """Callback of a chart: what was dragged becomes the points to fit. A click beside them changes nothing."""
+    dragged: dict[str, Any] = dict(st.session_state[key].get("selection", {}).get(BRUSH, {}))
+    ranges = tuple(Range(c, min(v), max(v)) for c, v in dragged.items() if c in _BOXABLE and len(v) == 2)
+    if ranges:
+        state.put(box=Selection(box=ranges).format_box())
+
+
+def clear_box() -> None:
+    """Callback: fit all runs again."""
+    state.put(box="")
+
+
+def sentence(roles: Any) -> None:
+    """Say which runs are fitted, and offer to fit all again where some were chosen."""
+    counts = roles.value_counts()
+    if not state.get("box"):
+        st.caption("Drag over points to fit only those; click a legend entry to show only its points (shift adds).")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":material/select: Fitting **{counts.get(FITTED, 0)}** runs inside the box you drew; "
+            f"**{counts.get(HELD_OUT, 0)}** are held out (hollow)."
+        )
+        st.button("Fit all runs", on_click=clear_box, icon=":material/deselect:", key="clear_box")

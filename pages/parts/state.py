@@ -1,0 +1,153 @@
+"""What a link restores: every shared control, its default, and the way between session and URL.
+
+Streamlit's own binding of a widget to the URL forgets a value as soon as a page is opened that does not draw the
+widget (measured on 1.67), and most pages need the choices made on others. So the choices live in the session,
+widgets read and write them by key, and the URL is a copy that every page writes and a fresh session reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from scaling_core.errors import UserError
+from scaling_core.fitting import OBJECTIVES, Selection
+from scaling_core.laws import LAWS
+from scaling_core.planning import PUBLISHED
+from scaling_core.runs import Overrides, samples
+from scaling_core.units import parse_quantity
+
+AUTO = "auto"
+OWN_FIT = "fit"
+MAX_DROP = 20
+_ADOPTED, _PUBLISHED_URL, _PAGE = "_adopted", "_published_url", "_page"
+
+
+@dataclass(frozen=True)
+class Control:
+    """A shared choice: its key in session and URL, its default, and how text becomes a value (or ValueError)."""
+
+    key: str
+    default: Any
+    parse: Callable[[str], Any] = str
+    write: Callable[[Any], str] = str
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def _drop(text: str) -> int:
+    return max(0, min(MAX_DROP, int(text)))
+
+
+def _flag(text: str) -> bool:
+    return {"1": True, "0": False}[text]
+
+
+def _box(text: str) -> str:
+    Selection.parse_box(text)
+    return text
+
+
+def _mapping(text: str) -> str:
+    Overrides.parse(text)
+    return text
+
+
+def _budget(text: str) -> str:
+    parse_quantity(text)
+    return text
+
+
+CONTROLS: dict[str, Control] = {
+    c.key: c
+    for c in (
+        Control("runs", samples()[0].name),
+        Control("map", "", _mapping),
+        Control("law", AUTO, _one_of(AUTO, *LAWS)),
+        Control("objective", "huber-log", _one_of(*OBJECTIVES)),
+        Control("points", "final", _one_of("final", "all")),
+        Control("drop", 0, _drop),
+        Control("box", "", _box),
+        Control("x", "flops", _one_of("flops", "params", "tokens")),
+        Control("y", "loss"),
+        Control("logx", True, _flag, lambda v: str(int(v))),
+        Control("logy", True, _flag, lambda v: str(int(v))),
+        Control("color", "params"),
+        Control("curve_x", "flops", _one_of("flops", "params", "tokens")),
+        Control("residual_x", "flops", _one_of("flops", "params", "tokens", "predicted")),
+        Control("basis", OWN_FIT, _one_of(OWN_FIT, *PUBLISHED)),
+        Control("budget", "", _budget),
+    )
+}
+
+
+def begin(page: str) -> None:
+    """Take over what the URL says when a session is new or a person changed the URL, then write it back."""
+    query = st.query_params.to_dict()
+    fresh = _ADOPTED not in st.session_state
+    moved = st.session_state.get(_PAGE) != page and not query  # the menu opens a page without parameters
+    if fresh or (not moved and query != st.session_state.get(_PUBLISHED_URL)):
+        _adopt(query, reset=not fresh)
+    if "_next_map" in st.session_state:  # the mapping form asked for a rerun with its corrections
+        st.session_state["map"] = st.session_state.pop("_next_map")
+    for control in CONTROLS.values():
+        # Widgets of other pages forget their value unless it is written as our own again.
+        st.session_state[control.key] = st.session_state.get(control.key, control.default)
+    st.session_state[_ADOPTED] = True
+    st.session_state[_PAGE] = page
+    publish()
+
+
+def publish() -> None:
+    """Write the choices that differ from their defaults to the URL."""
+    query = {c.key: c.write(get(c.key)) for c in CONTROLS.values() if get(c.key) != c.default}
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)
+    st.session_state[_PUBLISHED_URL] = query
+
+
+def get(key: str) -> Any:
+    """Return the value of a control."""
+    return st.session_state.get(key, CONTROLS[key].default)
+
+
+def put(**values: Any) -> None:
+    """Set controls from a callback."""
+    for key, value in values.items():
+        assert key in CONTROLS, key
+        st.session_state[key] = value
+
+
+def complaints() -> list[str]:
+    """What the link asked for that could not be taken, said once."""
+    return st.session_state.pop("_complaints", [])
+
+
+def _adopt(query: dict[str, str], *, reset: bool) -> None:
+    refused = []
+    for control in CONTROLS.values():
+        if control.key not in query:
+            if reset:
+                st.session_state[control.key] = control.default
+            continue
+        try:
+            st.session_state[control.key] = control.parse(query[control.key])
+        except (ValueError, KeyError, UserError):
+            refused.append(f"{control.key}={query[control.key]}")
+    if refused:
+        st.session_state["_complaints"] = refused
+
+
+def selection() -> Selection:
+    """Return the points to fit, as chosen."""
+    return Selection(checkpoints=get("points"), drop_highest_loss=get("drop"), box=Selection.parse_box(get("box")))

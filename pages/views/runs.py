@@ -1,0 +1,216 @@
+"""Runs: what do I have?"""
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import data, frame, points, state
+from pages.parts.mapping import mapping_form
+from scaling_core.charts.axes import View, column_title
+from scaling_core.charts.runs import BRUSH, runs_chart
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult, roles
+from scaling_core.planning import basis_of_fit, budgets, frontier
+from scaling_core.runs import COLUMNS, RunTable, Upload, safe_csv, samples
+from scaling_core.units import format_count, format_flops
+
+UPLOADER = "uploader"
+FORMATS = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet"]
+
+
+def body() -> None:
+    pick_runs()
+    try:
+        runs = data.table()
+    except UserError as error:
+        frame.show_error(error)
+        with frame.worded_errors(), st.expander("Columns and units", expanded=True, icon=":material/view_column:"):
+            mapping_form(None)
+        return
+    st.markdown(facts(runs))
+    questions = [n for n in runs.notes if n.severity == "question"]
+    for note in questions:
+        st.warning(frame.plain(note.text), icon=":material/question_mark:")
+    main_chart(runs)
+    details(runs, bool(questions))
+
+
+def pick_runs() -> None:
+    """Samples and drop zone in one row."""
+    left, right = st.columns([3, 4], vertical_alignment="top")
+    known = {s.name: s for s in samples()}
+    loaded = data.run_ids()
+    st.session_state["sample"] = loaded[0] if len(loaded) == 1 and loaded[0] in known else None
+    with left:
+        st.pills("Samples", list(known), format_func=lambda n: known[n].title, key="sample", on_change=take_sample)
+        if st.session_state["sample"]:
+            chosen = known[st.session_state["sample"]]
+            st.caption(f"{frame.plain(chosen.about)} Source: {frame.plain(chosen.source)}.")
+        else:
+            st.caption("Your own files are open. Pick a sample to go back to published runs.")
+    with right:
+        st.file_uploader(
+            "Your runs: CSV, TSV, JSONL or Parquet, one or more files", FORMATS, accept_multiple_files=True,
+            key=UPLOADER, on_change=take_uploads,
+        )  # fmt: skip
+
+
+def take_sample() -> None:
+    if name := st.session_state["sample"]:
+        open_runs(name)
+
+
+def take_uploads() -> None:
+    files = st.session_state[UPLOADER]
+    if files:
+        open_runs(",".join(data.store().put(Upload(f.name, f.getvalue())) for f in files))
+
+
+def open_runs(ids: str) -> None:
+    """Other runs: choices that were made about the former ones no longer apply."""
+    kept = ("basis", "objective", "budget")
+    state.put(**{k: c.default for k, c in state.CONTROLS.items() if k not in kept})
+    state.put(runs=ids)
+
+
+def facts(runs: RunTable) -> str:
+    """One line: how many, which sizes, which span, which loss, what was left out."""
+    ends = runs.frame[runs.frame["is_final"]]
+    parts = [f"**{len(ends)} runs**"]
+    if len(ends) < len(runs.frame):
+        parts.append(f"{len(runs.frame)} rows with checkpoints")
+    sizes = ends["params"].nunique()
+    if sizes:
+        parts.append(f"{sizes} size{'s' if sizes != 1 else ''}, {span_text(runs, 'params', format_count)} parameters")
+    for name, write, unit in (("tokens", format_count, "tokens"), ("flops", format_flops, "FLOPs")):
+        if runs.span(name):
+            parts.append(f"{span_text(runs, name, write)} {unit}")
+    splits = {s.loss_split for s in runs.sources}
+    split = f"{splits.pop()} " if len(splits) == 1 and "unknown" not in splits else ""
+    parts.append(f"{split}loss in nats per token" if runs.has_loss else "no loss")
+    left_out = len(runs.rejected)
+    parts.append(f"**{left_out} row{'s' if left_out != 1 else ''} left out**" if left_out else "nothing left out")
+    return " · ".join(parts)
+
+
+def span_text(runs: RunTable, name: str, write) -> str:
+    low, high = runs.span(name)
+    return write(low) if low == high else f"{write(low)}–{write(high)}"
+
+
+def main_chart(runs: RunTable) -> None:
+    chart_side, control_side = st.columns([5, 1.15])
+    with control_side:
+        view, color = controls(runs)
+    fit = try_fit()
+    rows = fit.points if fit else runs.frame.assign(role=roles_without_law(runs))
+    figure = runs_chart(rows, view, color, frame.palette(), law_line(fit, view))
+    with chart_side:
+        frame.chart(
+            figure,
+            key="runs_chart",
+            alt_text=f"{column_title(view.y)} against {column_title(view.x)} of {len(rows)} rows, "
+            f"coloured by {column_title(color)}",
+            on_select=lambda: points.take_box("runs_chart"),
+            selection_mode=[BRUSH],
+        )
+        points.sentence(rows["role"])
+        if not runs.has_loss:
+            st.info(
+                "These runs have no loss, so no law can be fitted to them. Choose what to put on the axes, or name a "
+                "loss column under *Columns and units*.",
+                icon=":material/info:",
+            )
+
+
+def controls(runs: RunTable) -> tuple[View, str]:
+    """What stands on the axes and what the colour means."""
+    axes = [c for c in ("flops", "params", "tokens") if runs.frame[c].notna().any()]
+    if state.get("x") not in axes:
+        state.put(x=axes[0])
+    st.selectbox("Across", axes, format_func=short_title, key="x")
+    ups = [c for c in ("loss", "params", "tokens") if runs.frame[c].notna().any() and c != state.get("x")]
+    if state.get("y") not in ups:
+        state.put(y=ups[0])
+    st.selectbox("Up", ups, format_func=short_title, key="y")
+    st.toggle("Log across", key="logx")
+    st.toggle("Log up", key="logy")
+    colors = [c for c in runs.frame.columns if c not in ("line", "is_final")]
+    if state.get("color") not in colors:
+        state.put(color="params")
+    st.selectbox("Colour", colors, format_func=short_title, key="color")
+    view = View(state.get("x"), state.get("y"), state.get("logx"), state.get("logy"))
+    return view, state.get("color")
+
+
+def short_title(name: str) -> str:
+    return f"{COLUMNS[name].title} {COLUMNS[name].symbol}".strip() if name in COLUMNS else name
+
+
+def try_fit() -> FitResult | None:
+    """The law drawn faintly; the Law page says why where there is none."""
+    try:
+        return data.current_fit()
+    except UserError:
+        return None
+
+
+def roles_without_law(runs: RunTable) -> pd.Series:
+    return roles(runs, state.selection(), ()) if runs.has_loss else pd.Series("fitted", index=runs.frame.index)
+
+
+def law_line(fit: FitResult | None, view: View) -> pd.DataFrame | None:
+    """The best loss the law gives at each compute, where the chart has loss and the law can say."""
+    if fit is None or view.y != "loss" or "flops" not in fit.ranges:
+        return None
+    try:
+        low, high = fit.ranges["flops"]
+        return frontier(basis_of_fit(fit), budgets(low / 2, high * 2))
+    except UserError:
+        return None
+
+
+def details(runs: RunTable, ask: bool) -> None:
+    """What was understood, guessed and left out, and the rows themselves."""
+    with st.expander("Columns and units", expanded=ask, icon=":material/view_column:"):
+        mapping_form(runs)
+    with st.expander(f"Notes ({len(runs.notes)})", icon=":material/sticky_note_2:"):
+        notes(runs)
+    with st.expander(f"Rows left out ({len(runs.rejected)})", icon=":material/filter_alt_off:"):
+        left_out(runs)
+    with st.expander(f"Table ({len(runs.frame)} rows)", icon=":material/table:"):
+        st.dataframe(runs.frame, hide_index=True, height=360)
+        st.download_button(
+            "Download as CSV, canonical columns", lambda: safe_csv(runs.frame), "runs.csv", "text/csv",
+            on_click="ignore", key="runs_csv", icon=":material/download:",
+        )  # fmt: skip
+
+
+def notes(runs: RunTable) -> None:
+    if not runs.notes:
+        st.markdown("Nothing was guessed, converted or doubted.")
+    for note in runs.notes:
+        icon = {"info": ":material/info:", "warning": ":material/warning:", "question": ":material/help:"}[
+            note.severity
+        ]
+        file = f" ({frame.plain(note.file)})" if note.file and len(runs.sources) > 1 else ""
+        st.markdown(f"{icon} {frame.plain(note.text)}{file}")
+    for source in runs.sources:
+        st.caption(f"{frame.plain(source.file)} · {frame.plain(source.format)} · SHA-256 {source.sha256[:16]}…")
+
+
+def left_out(runs: RunTable) -> None:
+    if not len(runs.rejected):
+        st.markdown("Every row was used.")
+        return
+    st.dataframe(runs.rejected, hide_index=True)
+    st.download_button(
+        "Download the rows left out", lambda: safe_csv(runs.rejected), "left_out.csv", "text/csv",
+        on_click="ignore", key="rejected_csv", icon=":material/download:",
+    )  # fmt: skip
+
+
+frame.page(
+    "Runs",
+    "What do I have, and does it look like a law? Drop the results of your training runs, or look at published ones.",
+    body,
+)

@@ -1,0 +1,1 @@
+"""Altair charts: functions from a tidy frame to a chart, nothing else."""

@@ -1,0 +1,179 @@
+"""The frontier with a budget rule that the browser moves by itself: no round trip, so it follows the hand."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
+from scaling_core.charts.palette import Palette
+from scaling_core.planning import LOG_STEP
+from scaling_core.units import format_count, format_flops, format_number, format_ratio
+
+#: Name of the Vega parameter that the slider moves.
+BUDGET = "budget"
+_LOSS_HEIGHT, _SIZE_HEIGHT = 300, 200
+_CALM, _BEYOND = "calm", "beyond"
+
+
+def plan_chart(frontier: pd.DataFrame, start: float, level: float, palette: Palette) -> alt.VConcatChart:
+    """Loss, N and D along the frontier, with a slider for the budget and a read-out of the row it stands on.
+
+    ``frontier`` is ``planning.frontier`` on ``planning.budgets``; ``start`` is the first budget, rounded to the grid.
+    """
+    rows = _with_texts(frontier, level)
+    steps = np.rint(np.log10(frontier["flops"]) / LOG_STEP).astype(int)
+    rows["step"] = steps
+    budget = alt.param(
+        name=BUDGET,
+        value=round(round(math.log10(start) / LOG_STEP) * LOG_STEP, 2),
+        bind=alt.binding_range(
+            min=round(int(steps.min()) * LOG_STEP, 2), max=round(int(steps.max()) * LOG_STEP, 2), step=LOG_STEP,
+            name="Budget in FLOPs, 10 to the power",
+        ),
+    )  # fmt: skip
+    here = f"datum.step == round({BUDGET} / {LOG_STEP})"
+    x_domain = (float(frontier["flops"].min()), float(frontier["flops"].max()))
+    loss = _loss_panel(rows, here, x_domain, palette)
+    size = _size_panel(rows, here, x_domain, palette)
+    chart = alt.vconcat(_readout(rows, here, palette), loss, size, spacing=14)
+    return chart.add_params(budget).resolve_scale(color="independent")
+
+
+def _with_texts(frontier: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Every sentence the read-out can say, written once: the browser only picks the row."""
+    rows = frontier.copy()
+    rows["budget_text"] = [f"With {format_flops(c)} FLOPs" for c in rows["flops"]]
+    for name, write in (
+        ("params", format_count),
+        ("tokens", format_count),
+        ("tokens_per_param", format_number),
+        ("loss", lambda v: format_number(v, 4)),
+    ):
+        rows[f"{name}_text"] = [write(v) for v in rows[name]]
+        pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
+        rows[f"{name}_interval"] = [f"{write(a)} – {write(b)}" if math.isfinite(a) else "no interval" for a, b in pairs]
+    rows["warning"] = [_warning(b) for b in rows["beyond"]]
+    rows["state"] = np.where(rows["beyond"].fillna(1.0) == 1.0, _CALM, _BEYOND)
+    rows["level_text"] = f"{level:.0%} intervals of the law" if rows["loss_low"].notna().any() else ""
+    return rows
+
+
+def _warning(beyond: float) -> str:
+    if math.isnan(beyond):
+        return "How far this lies beyond the source's data is not known."
+    if beyond > 1:
+        return (
+            f"This budget lies {format_ratio(beyond)} beyond the largest run: the law has not been seen to hold there."
+        )
+    if beyond < 1:
+        return f"This budget lies {format_ratio(1 / beyond)} below the smallest run."
+    return "Inside the range of the runs."
+
+
+def _readout(rows: pd.DataFrame, here: str, palette: Palette) -> alt.LayerChart:
+    """Four numbers with their intervals, large, and under them how far the budget lies from the runs."""
+    base = alt.Chart(rows).transform_filter(here)
+
+    def text(field: str, x: float, y: float, size: int, color: str, weight: str = "normal") -> alt.Chart:
+        mark = base.mark_text(align="left", baseline="top", fontSize=size, color=color, fontWeight=weight)
+        return mark.encode(x=alt.value(alt.expr(f"width * {x}")), y=alt.value(y), text=f"{field}:N")
+
+    layers = [text("budget_text", 0, 0, 15, palette.muted)]
+    columns = (
+        ("params", "parameters N", 0.0),
+        ("tokens", "tokens D", 0.26),
+        ("tokens_per_param", "tokens per parameter", 0.52),
+        ("loss", "loss, nats per token", 0.76),
+    )
+    for name, title, x in columns:
+        label = alt.Chart(pd.DataFrame({"label": [title]})).mark_text(
+            align="left", baseline="top", fontSize=13, color=palette.muted
+        )
+        layers += [
+            text(f"{name}_text", x, 22, 30, palette.accent, "bold"),
+            label.encode(x=alt.value(alt.expr(f"width * {x}")), y=alt.value(58), text="label:N"),
+            text(f"{name}_interval", x, 76, 13, palette.ink),
+        ]
+    warning = base.mark_text(align="left", baseline="top", fontSize=14, fontWeight="bold").encode(
+        x=alt.value(0),
+        y=alt.value(102),
+        text="warning:N",
+        color=alt.Color(
+            "state:N", scale=alt.Scale(domain=[_CALM, _BEYOND], range=[palette.muted, palette.warning]), legend=None
+        ),
+    )
+    return alt.layer(*layers, warning).properties(height=124, view=alt.ViewConfig(stroke=None))
+
+
+def _loss_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], palette: Palette) -> alt.LayerChart:
+    y_domain = domain_of(rows["loss"], log=True)
+    x = x_channel("flops", log=True, domain=x_domain)
+    y = y_channel("loss", log=True, domain=y_domain)
+    layers = [_beyond_ground(rows, x_domain, palette), *_band_layer(rows, "loss", x, y_domain, palette.ink)]
+    layers += _line_layers(rows, x, y, palette.ink)
+    return alt.layer(*layers, *_marker(rows, here, x, y, palette)).properties(height=_LOSS_HEIGHT)
+
+
+def _size_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], palette: Palette) -> alt.LayerChart:
+    """N and D on one axis of counts; absent where the law cannot name a size."""
+    both = pd.concat([rows["params"], rows["tokens"]])
+    domain = domain_of(both, log=True)
+    x = x_channel("flops", log=True, domain=x_domain)
+    layers = [_beyond_ground(rows, x_domain, palette)]
+    for name, color, label in (
+        ("tokens", palette.categories[1], "tokens D"),
+        ("params", palette.categories[0], "parameters N"),
+    ):
+        y = y_channel(name, log=True, domain=domain, title="N and D")
+        layers += [*_band_layer(rows, name, x, domain, color), *_line_layers(rows, x, y, color)]
+        layers += _marker(rows, here, x, y, palette, color)
+        layers.append(_end_label(rows, name, label, x, y, color))
+    return alt.layer(*layers).properties(height=_SIZE_HEIGHT)
+
+
+def _line_layers(rows: pd.DataFrame, x: alt.X, y: alt.Y, color: str) -> list[alt.Chart]:
+    base = alt.Chart(rows).encode(x=x, y=y)
+    return [
+        base.mark_line(color=color, strokeWidth=2, strokeDash=[7, 5]),
+        base.transform_filter(f"datum.state == '{_CALM}'").mark_line(color=color, strokeWidth=2.8),
+    ]
+
+
+def _band_layer(rows: pd.DataFrame, name: str, x: alt.X, domain: tuple[float, float], color: str) -> list[alt.Chart]:
+    if not rows[f"{name}_low"].notna().any():
+        return []
+    low = alt.Y(f"{name}_low:Q", scale=position_scale(domain, log=True))
+    return [alt.Chart(rows).mark_area(color=color, opacity=0.15, clip=True).encode(x=x, y=low, y2=f"{name}_high:Q")]
+
+
+def _marker(
+    rows: pd.DataFrame, here: str, x: alt.X, y: alt.Y, palette: Palette, color: str | None = None
+) -> list[alt.Chart]:
+    base = alt.Chart(rows).transform_filter(here)
+    return [
+        base.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=x),
+        base.mark_point(color=color or palette.accent, filled=True, size=110, opacity=1).encode(x=x, y=y),
+    ]
+
+
+def _beyond_ground(rows: pd.DataFrame, x_domain: tuple[float, float], palette: Palette) -> alt.Chart:
+    past = rows.loc[rows["beyond"] > 1, "flops"]
+    edges = (
+        pd.DataFrame({"start": past.min(), "end": past.max()}, index=[0])
+        if len(past)
+        else pd.DataFrame({"start": [], "end": []}, dtype=float)
+    )
+    mark = alt.Chart(edges).mark_rect(color=palette.ground, opacity=0.10)
+    return mark.encode(x=alt.X("start:Q", scale=position_scale(x_domain, log=True)), x2="end:Q")
+
+
+def _end_label(rows: pd.DataFrame, name: str, label: str, x: alt.X, y: alt.Y, color: str) -> alt.Chart:
+    known = rows[rows[name].notna()]
+    at = known.iloc[[len(known) // 40]] if len(known) else known
+    return alt.Chart(at.assign(label=label)).mark_text(
+        align="left", dx=4, dy=-14, color=color, fontWeight="bold", fontSize=12
+    ).encode(x=x, y=y, text="label:N")  # fmt: skip
