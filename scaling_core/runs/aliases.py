@@ -42,7 +42,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "step": (
         "step", "global_step", "_step", "trainer/global_step", "train/global_step", "train_step", "training_step",
-        "iteration", "iter", "iterations", "steps", "n_steps", "num_steps", "train_steps", "training_steps", "update", "num_updates",
+        "iteration", "iter", "iterations", "steps", "n_steps", "num_steps", "train_steps", "training_steps", "update",
+        "num_updates",
     ),
     RATIO: (
         "tokens_per_param", "tokens_per_parameter", "token_param_ratio", "token_per_param", "tok_per_param",
