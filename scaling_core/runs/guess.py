@@ -121,7 +121,7 @@ def _rank(canonical: str, name: str) -> tuple[int, ...] | None:
     if canonical != "loss":
         return (0, exact) if exact is not None else (1, 0)
     split, unit = SPLIT_ORDER.index(loss_split_of(name)), _UNIT_ORDER.index(loss_unit_of(name))
-    return split, int(exact is None), unit
+    return split, int(exact is None), unit, exact or 0
 
 
 def _confidence(canonical: str, name: str) -> Confidence:

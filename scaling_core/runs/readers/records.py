@@ -56,6 +56,7 @@ class Records:
 
 def find_records(data: bytes) -> Records:
     """Find the records of a text in which ``"`` quotes and ``\\n`` or ``\\r\\n`` ends a line."""
+    data = data or b"\n"
     raw = _bytes(data)
     breaks = np.flatnonzero(raw == _NEWLINE)
     ends = np.append(_outside_quotes(data, breaks), len(data))

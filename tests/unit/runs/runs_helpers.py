@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scaling_core.errors import UserError
 from scaling_core.runs import Overrides, RunTable, Upload, load
 
@@ -13,14 +15,13 @@ def table(text: str | bytes, name: str = "runs.csv", overrides: str = "") -> Run
 
 def error(text: str | bytes, name: str = "runs.csv", overrides: str = "") -> UserError:
     """Load what must fail, and check that the error says where and what to do."""
-    try:
+    with pytest.raises(UserError) as caught:
         table(text, name, overrides)
-    except UserError as found:
-        assert name in found.where
-        assert found.what
-        assert found.fix
-        return found
-    raise AssertionError("this should not have loaded")
+    found = caught.value
+    assert name in found.where
+    assert found.what
+    assert found.fix
+    return found
 
 
 def notes(runs: RunTable, severity: str = "") -> str:
