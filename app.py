@@ -4,7 +4,7 @@ import streamlit as st
 
 st.set_page_config(
     page_title="Scaling Explorer",
-    page_icon=":material/trending_down:",
+    page_icon="assets/icon.svg",
     layout="wide",
     initial_sidebar_state="auto",
 )

@@ -7,14 +7,14 @@ import streamlit as st
 _CSS = """
 <style>
 /* Less empty ground above the strip and beside the content: the first chart belongs on the first screen. */
-[data-testid="stMainBlockContainer"] { padding: 3.2rem 2.5rem 4rem; }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.2rem 1rem 4rem; } }
+[data-testid="stMainBlockContainer"] { padding: 3.9rem 2.5rem 4rem; }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.9rem 1rem 4rem; } }
 [data-testid="stMainBlockContainer"] h1 { padding: 0 0 .2rem; font-size: 1.9rem; }
 .st-key-strip { border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); padding-bottom: .4rem; }
 /* The slider of a chart stands above it, as wide as the chart, and can be grabbed. */
 .st-key-box_plan_chart { padding-right: 4.6rem; }
 .st-key-box_plan_chart .vega-embed { display: flex; flex-direction: column; }
-.st-key-box_plan_chart .vega-bindings { order: -1; padding: 0 0 1rem; margin-right: -4.6rem; }
+.st-key-box_plan_chart .vega-bindings { order: -1; padding: 0 0 1.6rem; margin-right: -4.6rem; }
 .st-key-box_plan_chart .vega-bind { display: flex; align-items: center; gap: .8rem; }
 .st-key-box_plan_chart .vega-bind label { display: flex; align-items: center; gap: .8rem; width: 100%; }
 .st-key-box_plan_chart .vega-bind-name { white-space: nowrap; min-width: 0; font-weight: 600; }

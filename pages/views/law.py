@@ -34,7 +34,9 @@ def body() -> None:
 
 def controls(has_checkpoints: bool) -> None:
     """Law, objective and points; what is rarely changed stays folded."""
-    st.selectbox("Law", [state.AUTO, *LAWS], format_func=law_title, key="law", help=why_recommended())
+    st.selectbox("Law", [state.AUTO, *LAWS], format_func=law_title, key="law", help="Which curve to fit.")
+    if state.get("law") == state.AUTO and (found := data.recommendation()):
+        st.caption(f"{LAWS[found.law].title}. {found.reason}")
     st.selectbox(
         "Objective", list(OBJECTIVES), format_func=lambda n: OBJECTIVES[n].title, key="objective",
         help="What the fit makes small. Huber's loss pays little heed to outliers; squared errors chase them.",
@@ -57,15 +59,7 @@ def controls(has_checkpoints: bool) -> None:
 
 
 def law_title(name: str) -> str:
-    if name != state.AUTO:
-        return LAWS[name].title
-    found = data.recommendation()
-    return f"Recommended: {LAWS[found.law].title}" if found else "Recommended"
-
-
-def why_recommended() -> str:
-    found = data.recommendation()
-    return f"Recommended for these runs: {LAWS[found.law].title}. {found.reason}" if found else "Which curve to fit."
+    return "Recommended" if name == state.AUTO else LAWS[name].title
 
 
 def law_or_none() -> str | None:

@@ -35,6 +35,8 @@ def body() -> None:
         help="Sets where the slider starts; the link keeps it. Moving the slider stays in your browser.",
     )  # fmt: skip
     basis = data.basis()
+    if basis.doubts:
+        st.warning("This plan stands on a doubtful fit. " + " ".join(basis.doubts), icon=":material/warning:")
     low, high = span(basis)
     start, low, high = starting_budget(low, high)
     rows = slider_rows(basis, low, high)

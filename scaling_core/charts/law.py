@@ -9,12 +9,11 @@ import pandas as pd
 
 from scaling_core.charts.axes import View, domain_of, format_value, position_scale, x_channel, y_channel
 from scaling_core.charts.palette import Palette, spread
-from scaling_core.charts.runs import point_frame, point_layer, tooltips
+from scaling_core.charts.runs import Domains, point_frame, point_layer, point_marks
 from scaling_core.units import format_ratio
 
 _HEIGHT = 460
 _RESIDUAL_HEIGHT = 230
-Domains = tuple[tuple[float, float], tuple[float, float]]
 
 
 def law_chart(
@@ -50,7 +49,7 @@ def law_chart(
         layers += _family(curves, view, color, domains, palette)
     if main is not None:
         layers += _main_line(main, view, domains, extent, palette)
-    layers.append(point_layer(points, groups, view, color, domains, palette))
+    layers.append(point_layer(points, groups, view, color, domains))
     return alt.layer(*layers).properties(height=_HEIGHT)
 
 
@@ -62,26 +61,7 @@ def residual_chart(runs: pd.DataFrame, x: str, palette: Palette, *, log_x: bool 
     reach = max(0.5, float(points["percent"].abs().max()) * 1.15) if len(points) else 1.0
     domains = domain_of(points[x], log=log_x), (-reach, reach)
     zero = alt.Chart(pd.DataFrame({"percent": [0.0]})).mark_rule(color=palette.ink, strokeWidth=1.2)
-    chart = (
-        alt.Chart(points)
-        .mark_point(size=60, strokeWidth=1.6)
-        .encode(
-            x=x_channel(x, log=log_x, domain=domains[0]),
-            y=y_channel("percent", log=False, domain=domains[1], title="Residual, % of the law"),
-            color=alt.Color("group:N", scale=groups.scale(), legend=None),
-            fill=alt.condition(
-                "datum.role == 'fitted'",
-                alt.Color("group:N", scale=groups.scale(), legend=None),
-                alt.value("transparent"),
-            ),
-            shape=alt.Shape(
-                "role:N",
-                scale=alt.Scale(domain=["fitted", "held out", "excluded"], range=["circle", "circle", "cross"]),
-                legend=None,
-            ),
-            tooltip=tooltips(),
-        )
-    )
+    chart = point_marks(points, groups, view, domains, None, 60, "Residual, % of the law")
     return alt.layer(zero.encode(y="percent:Q"), chart).properties(height=_RESIDUAL_HEIGHT)
 
 

@@ -124,14 +124,14 @@ def _size_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], pa
     domain = domain_of(both, log=True)
     x = x_channel("flops", log=True, domain=x_domain)
     layers = [_beyond_ground(rows, x_domain, palette)]
-    for name, color, label in (
-        ("tokens", palette.categories[1], "tokens D"),
-        ("params", palette.categories[0], "parameters N"),
+    for name, color, label, above in (
+        ("tokens", palette.categories[1], "tokens D", True),
+        ("params", palette.categories[0], "parameters N", False),
     ):
         y = y_channel(name, log=True, domain=domain, title="N and D")
         layers += [*_band_layer(rows, name, x, domain, color), *_line_layers(rows, x, y, color)]
         layers += _marker(rows, here, x, y, palette, color)
-        layers.append(_end_label(rows, name, label, x, y, color))
+        layers.append(_end_label(rows, name, label, x, y, color, above))
     return alt.layer(*layers).properties(height=_SIZE_HEIGHT)
 
 
@@ -171,9 +171,10 @@ def _beyond_ground(rows: pd.DataFrame, x_domain: tuple[float, float], palette: P
     return mark.encode(x=alt.X("start:Q", scale=position_scale(x_domain, log=True)), x2="end:Q")
 
 
-def _end_label(rows: pd.DataFrame, name: str, label: str, x: alt.X, y: alt.Y, color: str) -> alt.Chart:
+def _end_label(rows: pd.DataFrame, name: str, label: str, x: alt.X, y: alt.Y, color: str, above: bool) -> alt.Chart:
     known = rows[rows[name].notna()]
     at = known.iloc[[len(known) // 40]] if len(known) else known
-    return alt.Chart(at.assign(label=label)).mark_text(
-        align="left", dx=4, dy=-14, color=color, fontWeight="bold", fontSize=12
-    ).encode(x=x, y=y, text="label:N")  # fmt: skip
+    mark = alt.Chart(at.assign(label=label)).mark_text(
+        align="left", dx=4, dy=-16 if above else 18, color=color, fontWeight="bold", fontSize=12
+    )
+    return mark.encode(x=x, y=y, text="label:N")

@@ -21,6 +21,8 @@ from scaling_core.charts.palette import Palette
 BRUSH = "chosen"
 _HEIGHT = 430
 _ROLES = ["fitted", "held out", "excluded"]
+_SHAPES = ["circle", "circle", "cross"]
+Domains = tuple[tuple[float, float], tuple[float, float]]
 _MAX_POINTS = 2000
 
 
@@ -33,7 +35,7 @@ def runs_chart(
     """
     points, groups = point_frame(runs, view, color, palette)
     domains = domain_of(points[view.x], log=view.log_x), domain_of(points[view.y], log=view.log_y)
-    layers = [point_layer(points, groups, view, color, domains, palette)]
+    layers = [point_layer(points, groups, view, color, domains)]
     if line is not None and len(line):
         layers.insert(0, _faint_line(line, view, domains, palette))
     return alt.layer(*layers).properties(height=_HEIGHT)
@@ -68,43 +70,38 @@ def _law_texts(drawn: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def point_layer(
+    points: pd.DataFrame, groups: Groups, view: View, color: str, domains: Domains, *, size: int = 80
+) -> alt.Chart:
+    """Layer of points; dragging over it selects, its legend toggles."""
+    brush = alt.selection_interval(name=BRUSH, encodings=["x", "y"])
+    shown = alt.selection_point(name="shown", fields=["group"], bind="legend")
+    legend = alt.Legend(title=column_title(color), orient="right") if len(groups.order) > 1 else None
+    layer = point_marks(points, groups, view, domains, legend, size)
+    return layer.encode(opacity=alt.condition(shown, alt.value(0.95), alt.value(0.08))).add_params(brush, shown)
+
+
+def point_marks(
     points: pd.DataFrame,
     groups: Groups,
     view: View,
-    color: str,
-    domains: tuple[tuple[float, float], tuple[float, float]],
-    palette: Palette,
-    *,
-    legend: bool = True,
+    domains: Domains,
+    legend: alt.Legend | None,
+    size: int,
+    y_title: str | None = None,
 ) -> alt.Chart:
-    """Layer of points; the brush and the legend toggle live on it."""
-    brush = alt.selection_interval(name=BRUSH, encodings=["x", "y"])
-    shown = alt.selection_point(name="shown", fields=["group"], bind="legend")
-    title = column_title(color)
+    """Points by role: filled where fitted, hollow where held out, crossed where excluded."""
+    paint = {"scale": groups.scale(), "sort": groups.order, "legend": legend}
     return (
         alt.Chart(points)
-        .mark_point(size=80, strokeWidth=1.8)
+        .mark_point(size=size, strokeWidth=1.8)
         .encode(
             x=x_channel(view.x, log=view.log_x, domain=domains[0]),
-            y=y_channel(view.y, log=view.log_y, domain=domains[1]),
-            color=alt.Color(
-                "group:N",
-                scale=groups.scale(),
-                sort=groups.order,
-                legend=alt.Legend(title=title, orient="right", symbolType="circle", symbolFillColor=None)
-                if legend and len(groups.order) > 1
-                else None,
-            ),
-            fill=alt.condition(
-                "datum.role == 'fitted'",
-                alt.Color("group:N", scale=groups.scale(), legend=None),
-                alt.value("transparent"),
-            ),
-            shape=alt.Shape("role:N", scale=alt.Scale(domain=_ROLES, range=["circle", "circle", "cross"]), legend=None),
-            opacity=alt.condition(shown, alt.value(0.95), alt.value(0.08)),
+            y=y_channel(view.y, log=view.log_y, domain=domains[1], title=y_title),
+            color=alt.Color("group:N", **paint),
+            fill=alt.condition("datum.role == 'fitted'", alt.Fill("group:N", **paint), alt.value("transparent")),
+            shape=alt.Shape("role:N", scale=alt.Scale(domain=_ROLES, range=_SHAPES), legend=None),
             tooltip=tooltips(),
         )
-        .add_params(brush, shown)
     )
 
 
@@ -123,9 +120,7 @@ def tooltips() -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in texts]
 
 
-def _faint_line(
-    line: pd.DataFrame, view: View, domains: tuple[tuple[float, float], tuple[float, float]], palette: Palette
-) -> alt.Chart:
+def _faint_line(line: pd.DataFrame, view: View, domains: Domains, palette: Palette) -> alt.Chart:
     return (
         alt.Chart(line[[view.x, view.y]].dropna())
         .mark_line(color=palette.muted, opacity=0.55, strokeWidth=2, clip=True)

@@ -29,6 +29,8 @@ class Basis:
         Extent of the runs in N, D and C, as far as known.
     notes : tuple of str
         Caveats to show beside every plan.
+    doubts : tuple of str
+        Why the fit itself is not certified as good.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Basis:
     lines: dict[str, Line]
     ranges: dict[str, tuple[float, float]]
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def has_optimum(self) -> bool:
@@ -54,7 +57,7 @@ def basis_of_fit(fit: FitResult) -> Basis:
         If the law says that more parameters, or more tokens, never help: then no split of a budget is best.
     """
     lines = {name: Line(**line) for name, line in fit.lines.items()}
-    basis = Basis(fit.law.title, fit.law, fit.theta, fit.draws, lines, fit.ranges, _doubts(fit))
+    basis = Basis(fit.law.title, fit.law, fit.theta, fit.draws, lines, fit.ranges, (), fit.certificate.reasons)
     if basis.has_optimum:
         return _without_impossible_draws(basis)
     if "params" not in lines or "tokens" not in lines:
@@ -75,12 +78,6 @@ def basis_of_published(published: PublishedLaw) -> Basis:
              "Losses hold for the source's own data and tokeniser.")  # fmt: skip
     theta = np.array(published.theta)
     return Basis(published.title, law, theta, np.zeros((0, len(theta))), {}, dict(published.ranges), notes)
-
-
-def _doubts(fit: FitResult) -> tuple[str, ...]:
-    if fit.certificate.grade == "good":
-        return ()
-    return tuple(f"The fit is {fit.certificate.grade}: {reason}" for reason in fit.certificate.reasons)
 
 
 def _without_impossible_draws(basis: Basis) -> Basis:

@@ -94,7 +94,7 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
         extrapolation=beyond,
         law=basis.law.name,
         level=scenario.level,
-        notes=(*_extrapolation_notes(beyond, basis), *basis.notes),
+        notes=(*_extrapolation_notes(beyond, basis), *_doubt_notes(basis), *basis.notes),
     )
 
 
@@ -182,6 +182,10 @@ def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
                 f"{_LETTER[name]} lies {format_ratio(1 / times)} below the smallest of the runs ({write(low)})."
             )
     return notes
+
+
+def _doubt_notes(basis: Basis) -> list[str]:
+    return [f"The fit behind this plan is doubtful: {reason}" for reason in basis.doubts]
 
 
 def _null(value: float) -> float | None:

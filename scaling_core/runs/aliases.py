@@ -40,10 +40,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "training_compute_flop", "train_compute", "total_compute", "compute", "compute_flops", "compute_budget",
         "pf_days", "compute_pf_days", "C", "c", "C_6ND",
     ),
+    # No "steps" or "n_steps": those say how long a run was, not where in it a row stands.
     "step": (
         "step", "global_step", "_step", "trainer/global_step", "train/global_step", "train_step", "training_step",
-        "iteration", "iter", "iterations", "steps", "n_steps", "num_steps", "train_steps", "training_steps", "update",
-        "num_updates",
+        "iteration", "iter", "update",
     ),
     RATIO: (
         "tokens_per_param", "tokens_per_parameter", "token_param_ratio", "token_per_param", "tok_per_param",

@@ -128,6 +128,8 @@ def _mapping_notes(guess: Guess, mapping: dict[str, str], overrides: Overrides, 
     chosen = {c: n for c, n in mapping.items() if c not in overrides.columns}
     renamed = [f"{c} from “{n}”" for c, n in chosen.items() if c != n]
     notes = [Note("info", f"Columns read: {', '.join(renamed)}.", file)] if renamed else []
+    corrected = [f"{c} from “{n}”" if n else f"{c} from no column" for c, n in overrides.columns.items()]
+    notes += [Note("info", f"As corrected: {', '.join(corrected)}.", file)] if corrected else []
     for canonical, column in chosen.items():
         choice = guess.choices[canonical]
         others = [n for n in (choice.column, *choice.alternatives) if n not in mapping.values()]

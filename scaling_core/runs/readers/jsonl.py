@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.runs.raw import RawTable, check_column_count, rejected_frame, unique_names
+from scaling_core.runs.raw import MAX_COLUMNS, RawTable, check_column_count, rejected_frame, unique_names
 from scaling_core.runs.readers.base import extension_bonus
 from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.text import as_utf8
@@ -143,6 +143,26 @@ def _why(error: Exception) -> str:
 
 def _columns(rows: list[Parsed], file: str) -> dict[str, list[Any]]:
     """Turn objects into columns, with None where an object lacks a key."""
+    columns = _columns_alike(rows)
+    return _columns_unlike(rows, file) if columns is None else columns
+
+
+def _columns_alike(rows: list[Parsed]) -> dict[str, list[Any]] | None:
+    """Turn flat objects of the same keys into columns, quickly; None if they are not such."""
+    keys = rows[0][1].keys()
+    if len(keys) > MAX_COLUMNS or any(value.keys() != keys for _, value in rows):
+        return None
+    columns = {key: [value[key] for _, value in rows] for key in keys}
+    kinds = {key: set(map(type, cells)) for key, cells in columns.items()}
+    if any(dict in kind for kind in kinds.values()) or not all(key.isascii() for key in keys):
+        return None
+    return {
+        key: cells if kinds[key].isdisjoint((str, list)) else [_scalar(cell) for cell in cells]
+        for key, cells in columns.items()
+    }
+
+
+def _columns_unlike(rows: list[Parsed], file: str) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
     for i, (_, value) in enumerate(rows):
         for key, cell in _flat(value):

@@ -166,6 +166,11 @@ def test_without_names_runs_are_told_apart_by_their_steps() -> None:
     assert "3 were told apart" in notes(runs, "warning")
 
 
+def test_how_many_steps_a_run_had_is_not_where_a_row_stands() -> None:
+    runs = table("params,tokens,n_steps,loss\n1e8,1e9,100,3\n1e8,2e9,200,2.9\n")
+    assert runs.frame["is_final"].all()
+
+
 def test_without_steps_each_row_ends_a_run() -> None:
     runs = table("run,params,tokens,loss\na,1e8,1e9,3\na,1e8,2e9,2.9\n,1e8,3e9,2.8\n")
     assert runs.frame["is_final"].all()
@@ -195,6 +200,7 @@ def test_corrections_are_followed() -> None:
     text = "a,b,c,loss\n1e8,1e9,3,9\n2e8,1e9,2.9,9\n"
     runs = table(text, overrides="params=a;tokens=b;loss=c")
     assert runs.frame["loss"].tolist() == [3, 2.9]
+    assert "As corrected: params from “a”, tokens from “b”, loss from “c”." in notes(runs)
     none = table("params,tokens,flops,loss\n1e8,1e9,7e17,3\n", overrides="flops=;loss=")
     assert none.frame["flops"].tolist() == [6e17]
     assert np.isnan(none.frame["loss"]).all()
