@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 _COUNTS = ("params", "params_non_embedding", "tokens", "unique_tokens", "flops")
 #: No model has more parameters and no corpus more tokens than this: a unit suffix that leads beyond was none.
 _LARGEST_COUNT = 1e18
+_SMALLEST_MODEL = 1e4  # parameters; smaller numbers in a name are rather a count of runs
 _PERPLEXITY_LIKE = 15.0  # nats per token; an untrained model of 100,000 tokens has 11.5
 
 
@@ -201,10 +202,26 @@ def _closing_notes(frame: pd.DataFrame, meaning: Meaning, rejected: int, file: s
     if meaning.loss_unit == "nats" and median > _PERPLEXITY_LIKE:
         text = f"The median loss is {median:.3g}, too much for nats per token: is it perplexity?"
         notes.append(Note("warning", text, file))
+    notes += _unknown_notes(frame, file)
     for name, symbol in (("params", "N"), ("tokens", "D")):
         if len(frame) > 1 and frame[name].nunique() == 1:
             text = f"All rows have the same {symbol}, so how the loss depends on {symbol} cannot be fitted."
             notes.append(Note("warning", text, file))
+    return notes
+
+
+def _unknown_notes(frame: pd.DataFrame, file: str) -> list[Note]:
+    """Name what no row gives; where the runs are called by their sizes, ask whether those are N."""
+    unknown = [c for c in PREDICTORS if frame[c].isna().all()]
+    if not unknown:
+        return []
+    named = " and ".join(f"{COLUMNS[c].title.lower()} ({COLUMNS[c].symbol})" for c in unknown)
+    notes = [Note("warning", f"No row gives {named}, and nothing in the file implies them.", file)]
+    sizes = to_numbers(frame["run"].head(1_000))
+    if "params" in unknown and not sizes.is_text.any() and pd.Series(sizes.values).median() >= _SMALLEST_MODEL:
+        notes.append(
+            Note("question", f"Runs are called “{frame['run'].iloc[0]}” and so on: are these parameters?", file)
+        )
     return notes
 
 

@@ -110,7 +110,7 @@ def _require_size(raw: RawTable, file: str, mapping: dict[str, str], guess: Gues
     if any(canonical in mapping for canonical in _SIZES):
         return
     refused = "".join(f" “{name}” {why}." for name, why in guess.refused.items())
-    if raw.frame.shape[1] == 1:
+    if raw.frame.shape[1] == 1 and raw.format.startswith("CSV"):
         refused += " Are the columns separated by commas, tabs, semicolons or pipes?"
     raise UserError(
         f"No column for parameters, tokens or FLOPs was found. The file has: {_listed(raw)}.{refused}",

@@ -65,9 +65,9 @@ def require_header(names: list[str], file: str) -> None:
 
 
 def without_comments(data: bytes, file: str) -> tuple[bytes, tuple[Note, ...]]:
-    """Empty the lines above the header that begin with ``#``; they still count as lines."""
+    """Empty the lines above the header that begin with ``#``, or with Excel's ``sep=``; they still count as lines."""
     lines = data[:_SAMPLE_BYTES].split(b"\n")
-    count = next((i for i, line in enumerate(lines) if not line.startswith(b"#")), 0)
+    count = next((i for i, line in enumerate(lines) if not line.startswith((b"#", b"sep="))), 0)
     # A header may itself begin with the mark: it has as many cells as the row below it.
     if count and any(_shape(lines[count])) and _shape(lines[count - 1]) == _shape(lines[count]):
         count -= 1

@@ -148,6 +148,14 @@ def test_without_a_loss_all_rows_are_kept() -> None:
     assert "No loss column was found; the columns are params, tokens, score" in notes(runs, "warning")
 
 
+def test_what_no_row_gives_is_said() -> None:
+    runs = table("model,tokens,loss\n70M,1e9,3\n160M,2e9,2.9\n")
+    assert "No row gives parameters (N) and training compute (C)" in notes(runs, "warning")
+    assert "“70M” and so on: are these parameters?" in notes(runs, "question")
+    fixed = table("model,tokens,loss\n70M,1e9,3\n160M,2e9,2.9\n", overrides="params=model")
+    assert fixed.frame["params"].tolist() == [7e7, 1.6e8]
+
+
 def test_one_size_cannot_tell_how_size_matters() -> None:
     runs = table("params,tokens,loss\n1e8,1e9,3\n1e8,2e9,2.9\n")
     assert "the same N" in notes(runs, "warning")

@@ -36,13 +36,13 @@ def test_corrections_come_back_from_their_text(
     assert Overrides.parse(overrides.format()) == overrides
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_read_or_refused(data: bytes) -> None:
     load_or_refuse(data)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, deadline=None)
 @given(st.text(alphabet='params,tokenlf;|\t\n\r"[]{}:0123456789.eE+-= é', max_size=200))
 def test_random_text_is_read_or_refused(text: str) -> None:
     load_or_refuse(text.encode())
@@ -50,7 +50,7 @@ def test_random_text_is_read_or_refused(text: str) -> None:
     load_or_refuse(f'{{"params":1,"loss":{text}'.encode())
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=12), st.integers(0, len(FILE.encode())))
 def test_a_file_with_damage_anywhere_is_read_or_refused(damage: bytes, at: int) -> None:
     data = FILE.encode()
@@ -75,7 +75,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS, st.booleans())
 def test_an_exported_table_comes_back_equal(rows: list[tuple[str, float, float, float]], with_loss: bool) -> None:
     frame = pd.DataFrame(rows, columns=["name", "n_params", "tokens", "val_loss"])
@@ -88,7 +88,7 @@ def test_an_exported_table_comes_back_equal(rows: list[tuple[str, float, float, 
     assert not len(again.rejected)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(NAMES, POSITIVE), min_size=1, max_size=6))
 def test_names_and_numbers_survive_json(rows: list[tuple[str, float]]) -> None:
     text = (

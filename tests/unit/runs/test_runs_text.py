@@ -90,6 +90,7 @@ def test_comments_above_the_header_are_skipped() -> None:
     runs = table("# made by a sweep\n#\n" + GOOD)
     assert runs.frame["line"].tolist() == [4, 5]
     assert "2 comment lines" in notes(runs)
+    assert table("sep=;\n" + GOOD.replace(",", ";")).frame["line"].tolist() == [3, 4]
     assert table("#params,tokens,loss\n1e8,1e9,3\n").frame["params"].tolist() == [1e8]
 
 
