@@ -66,6 +66,11 @@ def _sample_overrides(runs: str) -> Overrides:
 
 def recommendation() -> Recommendation | None:
     """Return which law the runs can support."""
+    return _recommendation(state.get("runs"), state.get("map"))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _recommendation(runs: str, mapping: str) -> Recommendation | None:
     return recommend(table())
 
 

@@ -11,14 +11,14 @@ _CSS = """
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.9rem 1rem 4rem; } }
 [data-testid="stMainBlockContainer"] h1 { padding: 0 0 .2rem; font-size: 1.9rem; }
 .st-key-strip { border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); padding-bottom: .4rem; }
-/* The slider of a chart stands above it, as wide as the chart, and can be grabbed. */
+/* The slider of a chart stands above it, as wide as the chart; its bare count of steps says nothing. */
 .st-key-box_plan_chart { padding-right: 4.6rem; }
 .st-key-box_plan_chart .vega-embed { display: flex; flex-direction: column; }
-.st-key-box_plan_chart .vega-bindings { order: -1; padding: 0 0 1.6rem; margin-right: -4.6rem; }
-.st-key-box_plan_chart .vega-bind { display: flex; align-items: center; gap: .8rem; }
+.st-key-box_plan_chart .vega-bindings { order: -1; padding: 0 0 1.2rem !important; margin-right: -4.6rem !important; }
 .st-key-box_plan_chart .vega-bind label { display: flex; align-items: center; gap: .8rem; width: 100%; }
-.st-key-box_plan_chart .vega-bind-name { white-space: nowrap; min-width: 0; font-weight: 600; }
-.st-key-box_plan_chart input[type=range] { flex: 1; min-width: 6rem; height: 1.6rem; }
+.st-key-box_plan_chart .vega-bind-name { white-space: nowrap; font-weight: 600; }
+.st-key-box_plan_chart .vega-bind span:not(.vega-bind-name) { display: none; }
+.st-key-box_plan_chart input[type=range] { flex: 1; min-width: 6rem; }
 </style>
 """
 

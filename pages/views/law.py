@@ -22,14 +22,20 @@ def body() -> None:
     chart_side, control_side = st.columns([5, 1.45])
     with control_side:
         controls(bool((~runs.frame["is_final"]).any()))
-    with chart_side, frame.worded_errors():
-        fit = data.current_fit()
+    with chart_side:
+        try:
+            fit = data.current_fit()
+        except UserError as error:  # the controls stay, so that another choice can be made
+            frame.show_error(error)
+            if state.get("box"):
+                st.button("Fit all runs", on_click=points.clear_box, icon=":material/deselect:", key="clear_box")
+            return
         answer(fit)
         main_chart(fit)
         points.sentence(fit.points["role"])
-        parameters(fit)
-        residuals(fit)
-        take_away(fit)
+    parameters(fit)
+    residuals(fit)
+    take_away(fit)
 
 
 def controls(has_checkpoints: bool) -> None:

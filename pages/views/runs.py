@@ -1,5 +1,7 @@
 """Runs: what do I have?"""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -164,7 +166,7 @@ def law_line(fit: FitResult | None, view: View) -> pd.DataFrame | None:
         return None
     try:
         low, high = fit.ranges["flops"]
-        return frontier(basis_of_fit(fit), budgets(low / 2, high * 2))
+        return frontier(basis_of_fit(fit), budgets(low / 2, high * 2), level=None)
     except UserError:
         return None
 
@@ -175,14 +177,24 @@ def details(runs: RunTable, ask: bool) -> None:
         mapping_form(runs)
     with st.expander(f"Notes ({len(runs.notes)})", icon=":material/sticky_note_2:"):
         notes(runs)
-    with st.expander(f"Rows left out ({len(runs.rejected)})", icon=":material/filter_alt_off:"):
-        left_out(runs)
-    with st.expander(f"Table ({len(runs.frame)} rows)", icon=":material/table:"):
-        st.dataframe(runs.frame, hide_index=True, height=360)
-        st.download_button(
-            "Download as CSV, canonical columns", lambda: safe_csv(runs.frame), "runs.csv", "text/csv",
-            on_click="ignore", key="runs_csv", icon=":material/download:",
-        )  # fmt: skip
+    folded("left_out", f"Rows left out ({len(runs.rejected)})", ":material/filter_alt_off:", lambda: left_out(runs))
+    folded("table", f"Table ({len(runs.frame)} rows)", ":material/table:", lambda: table(runs))
+
+
+def folded(key: str, label: str, icon: str, content: Callable[[], None]) -> None:
+    """A section whose content is only made, and only sent, once it is opened."""
+    section = st.expander(label, icon=icon, key=f"open_{key}", on_change="rerun")
+    if section.open:
+        with section:
+            content()
+
+
+def table(runs: RunTable) -> None:
+    st.dataframe(runs.frame, hide_index=True, height=360)
+    st.download_button(
+        "Download as CSV, canonical columns", lambda: safe_csv(runs.frame), "runs.csv", "text/csv",
+        on_click="ignore", key="runs_csv", icon=":material/download:",
+    )  # fmt: skip
 
 
 def notes(runs: RunTable) -> None:

@@ -78,13 +78,12 @@ def _ground(start: float, view: View, domain: tuple[float, float], palette: Pale
     """Shade what lies beyond the largest run, and say how far it reaches."""
     end = domain[1]
     scale = position_scale(domain, log=view.log_x)
-    middle = math.sqrt(start * end) if view.log_x else (start + end) / 2
-    ground = pd.DataFrame({"start": [start], "end": [end], "middle": [middle]})
-    ground["text"] = f"up to {format_ratio(end / start)} beyond the largest run"
+    ground = pd.DataFrame({"start": [start], "end": [end]})
+    ground["text"] = f"up to {format_ratio(end / start)} beyond the largest fitted run"
     base = alt.Chart(ground)
     rect = base.mark_rect(color=palette.ground, opacity=0.10).encode(x=alt.X("start:Q", scale=scale), x2="end:Q")
-    label = base.mark_text(baseline="top", color=palette.muted, fontSize=12).encode(
-        x=alt.X("middle:Q", scale=scale), y=alt.value(8), text="text:N"
+    label = base.mark_text(align="right", dx=-6, baseline="top", color=palette.muted, fontSize=12).encode(
+        x=alt.X("end:Q", scale=scale), y=alt.value(8), text="text:N"
     )
     return alt.layer(rect, label)
 

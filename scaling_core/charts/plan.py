@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -17,36 +18,38 @@ from scaling_core.units import format_count, format_flops, format_number, format
 BUDGET = "budget"
 _LOSS_HEIGHT, _SIZE_HEIGHT = 300, 200
 _CALM, _BEYOND = "calm", "beyond"
+_NARROW = "width < 620"
+_COLUMNS = (
+    ("params", "parameters N", "N", 0.0),
+    ("tokens", "tokens D", "D", 0.26),
+    ("tokens_per_param", "tokens per parameter", "D/N", 0.52),
+    ("loss", "loss, nats per token", "loss", 0.76),
+)
 
 
 def plan_chart(frontier: pd.DataFrame, start: float, level: float, palette: Palette) -> alt.VConcatChart:
     """Loss, N and D along the frontier, with a slider for the budget and a read-out of the row it stands on.
 
-    ``frontier`` is ``planning.frontier`` on ``planning.budgets``; ``start`` is the first budget, rounded to the grid.
+    ``frontier`` is ``planning.frontier`` on ``planning.budgets`` through ``start``, the first budget shown. The
+    slider counts rows from ``start``, so that what it reads out is always a row that was computed.
     """
     rows = _with_texts(frontier, level)
-    steps = np.rint(np.log10(frontier["flops"]) / LOG_STEP).astype(int)
-    rows["step"] = steps
-    budget = alt.param(
-        name=BUDGET,
-        value=round(round(math.log10(start) / LOG_STEP) * LOG_STEP, 2),
-        bind=alt.binding_range(
-            min=round(int(steps.min()) * LOG_STEP, 2), max=round(int(steps.max()) * LOG_STEP, 2), step=LOG_STEP,
-            name="Budget in FLOPs, 10 to the power",
-        ),
-    )  # fmt: skip
-    here = f"datum.step == round({BUDGET} / {LOG_STEP})"
+    rows["step"] = np.rint(np.log10(frontier["flops"] / start) / LOG_STEP).astype(int)
+    slider = alt.binding_range(min=int(rows["step"].min()), max=int(rows["step"].max()), step=1, name="Budget")
+    budget = alt.param(name=BUDGET, value=0, bind=slider)
+    here = f"datum.step == {BUDGET}"
     x_domain = (float(frontier["flops"].min()), float(frontier["flops"].max()))
-    loss = _loss_panel(rows, here, x_domain, palette)
-    size = _size_panel(rows, here, x_domain, palette)
-    chart = alt.vconcat(_readout(rows, here, palette), loss, size, spacing=14)
-    return chart.add_params(budget).resolve_scale(color="independent")
+    panels = [_readout(rows, here, palette), _loss_panel(rows, here, x_domain, palette)]
+    if rows["params"].notna().any():
+        panels.append(_size_panel(rows, here, x_domain, palette))
+    return alt.vconcat(*panels, spacing=14).add_params(budget).resolve_scale(color="independent")
 
 
 def _with_texts(frontier: pd.DataFrame, level: float) -> pd.DataFrame:
     """Every sentence the read-out can say, written once: the browser only picks the row."""
     rows = frontier.copy()
-    rows["budget_text"] = [f"With {format_flops(c)} FLOPs" for c in rows["flops"]]
+    sure = f", {level:.0%} intervals" if rows["loss_low"].notna().any() else ""
+    rows["budget_text"] = [f"With {format_flops(c)} FLOPs{sure}" for c in rows["flops"]]
     for name, write in (
         ("params", format_count),
         ("tokens", format_count),
@@ -56,52 +59,50 @@ def _with_texts(frontier: pd.DataFrame, level: float) -> pd.DataFrame:
         rows[f"{name}_text"] = [write(v) for v in rows[name]]
         pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
         rows[f"{name}_interval"] = [f"{write(a)} – {write(b)}" if math.isfinite(a) else "no interval" for a, b in pairs]
-    rows["warning"] = [_warning(b) for b in rows["beyond"]]
+    rows["warning"], rows["warning_short"] = zip(*[_warning(b) for b in rows["beyond"]], strict=True)
     rows["state"] = np.where(rows["beyond"].fillna(1.0) == 1.0, _CALM, _BEYOND)
-    rows["level_text"] = f"{level:.0%} intervals of the law" if rows["loss_low"].notna().any() else ""
     return rows
 
 
-def _warning(beyond: float) -> str:
+def _warning(beyond: float) -> tuple[str, str]:
+    """How far a budget lies from the runs, in a sentence and in a few words."""
     if math.isnan(beyond):
-        return "How far this lies beyond the source's data is not known."
+        return "How far this lies beyond the source's data is not known.", "Extent of the data not known"
     if beyond > 1:
+        times = format_ratio(beyond)
         return (
-            f"This budget lies {format_ratio(beyond)} beyond the largest run: the law has not been seen to hold there."
+            f"This budget lies {times} beyond the largest run: the law has not been seen to hold there.",
+            f"{times} beyond the largest run",
         )
     if beyond < 1:
-        return f"This budget lies {format_ratio(1 / beyond)} below the smallest run."
-    return "Inside the range of the runs."
+        times = format_ratio(1 / beyond)
+        return f"This budget lies {times} below the smallest run.", f"{times} below the smallest run"
+    return "Inside the range of the runs.", "Inside the range of the runs"
 
 
 def _readout(rows: pd.DataFrame, here: str, palette: Palette) -> alt.LayerChart:
     """Four numbers with their intervals, large, and under them how far the budget lies from the runs."""
     base = alt.Chart(rows).transform_filter(here)
 
-    def text(field: str, x: float, y: float, size: int, color: str, weight: str = "normal") -> alt.Chart:
-        mark = base.mark_text(align="left", baseline="top", fontSize=size, color=color, fontWeight=weight)
-        return mark.encode(x=alt.value(alt.expr(f"width * {x}")), y=alt.value(y), text=f"{field}:N")
+    def text(
+        chart: alt.Chart, said: str, x: float, y: float, wide: int, narrow: int, color: str, **font: Any
+    ) -> alt.Chart:
+        size = alt.expr(f"{_NARROW} ? {narrow} : {wide}")
+        mark = chart.mark_text(align="left", baseline="top", fontSize=size, color=color, **font)
+        return mark.encode(x=alt.value(alt.expr(f"width * {x}")), y=alt.value(y), text=alt.value(alt.expr(said)))
 
-    layers = [text("budget_text", 0, 0, 15, palette.muted)]
-    columns = (
-        ("params", "parameters N", 0.0),
-        ("tokens", "tokens D", 0.26),
-        ("tokens_per_param", "tokens per parameter", 0.52),
-        ("loss", "loss, nats per token", 0.76),
-    )
-    for name, title, x in columns:
-        label = alt.Chart(pd.DataFrame({"label": [title]})).mark_text(
-            align="left", baseline="top", fontSize=13, color=palette.muted
-        )
+    layers = [text(base, "datum.budget_text", 0, 0, 15, 13, palette.muted)]
+    for name, title, short, x in _COLUMNS:
+        label = f"{_NARROW} ? '{short}' : '{title}'"
         layers += [
-            text(f"{name}_text", x, 22, 30, palette.accent, "bold"),
-            label.encode(x=alt.value(alt.expr(f"width * {x}")), y=alt.value(58), text="label:N"),
-            text(f"{name}_interval", x, 76, 13, palette.ink),
+            text(base, f"datum.{name}_text", x, 22, 30, 17, palette.accent, fontWeight="bold"),
+            text(base, label, x, 58, 13, 11, palette.muted),
+            text(base, f"datum.{name}_interval", x, 76, 13, 9, palette.ink),
         ]
     warning = base.mark_text(align="left", baseline="top", fontSize=14, fontWeight="bold").encode(
         x=alt.value(0),
         y=alt.value(102),
-        text="warning:N",
+        text=alt.value(alt.expr(f"{_NARROW} ? datum.warning_short : datum.warning")),
         color=alt.Color(
             "state:N", scale=alt.Scale(domain=[_CALM, _BEYOND], range=[palette.muted, palette.warning]), legend=None
         ),
@@ -110,7 +111,7 @@ def _readout(rows: pd.DataFrame, here: str, palette: Palette) -> alt.LayerChart:
 
 
 def _loss_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], palette: Palette) -> alt.LayerChart:
-    y_domain = domain_of(rows["loss"], log=True)
+    y_domain = domain_of(rows["loss"], log=True, pad=0.06)
     x = x_channel("flops", log=True, domain=x_domain)
     y = y_channel("loss", log=True, domain=y_domain)
     layers = [_beyond_ground(rows, x_domain, palette), *_band_layer(rows, "loss", x, y_domain, palette.ink)]
@@ -121,7 +122,7 @@ def _loss_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], pa
 def _size_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], palette: Palette) -> alt.LayerChart:
     """N and D on one axis of counts; absent where the law cannot name a size."""
     both = pd.concat([rows["params"], rows["tokens"]])
-    domain = domain_of(both, log=True)
+    domain = domain_of(both, log=True, pad=0.07)
     x = x_channel("flops", log=True, domain=x_domain)
     layers = [_beyond_ground(rows, x_domain, palette)]
     for name, color, label, above in (
@@ -173,8 +174,8 @@ def _beyond_ground(rows: pd.DataFrame, x_domain: tuple[float, float], palette: P
 
 def _end_label(rows: pd.DataFrame, name: str, label: str, x: alt.X, y: alt.Y, color: str, above: bool) -> alt.Chart:
     known = rows[rows[name].notna()]
-    at = known.iloc[[len(known) // 40]] if len(known) else known
+    at = known.iloc[[len(known) * 2 // 3]] if len(known) else known
     mark = alt.Chart(at.assign(label=label)).mark_text(
-        align="left", dx=4, dy=-16 if above else 18, color=color, fontWeight="bold", fontSize=12
+        align="right", dy=-16 if above else 18, color=color, fontWeight="bold", fontSize=12
     )
     return mark.encode(x=x, y=y, text="label:N")

@@ -69,12 +69,11 @@ def _law_texts(drawn: pd.DataFrame) -> tuple[list[str], list[str]]:
     return said, off
 
 
-def point_layer(
-    points: pd.DataFrame, groups: Groups, view: View, color: str, domains: Domains, *, size: int = 80
-) -> alt.Chart:
+def point_layer(points: pd.DataFrame, groups: Groups, view: View, color: str, domains: Domains) -> alt.Chart:
     """Layer of points; dragging over it selects, its legend toggles."""
     brush = alt.selection_interval(name=BRUSH, encodings=["x", "y"])
     shown = alt.selection_point(name="shown", fields=["group"], bind="legend")
+    size = 80 if len(points) <= 80 else 40  # a crowd of large points hides the law
     legend = alt.Legend(title=column_title(color), orient="right") if len(groups.order) > 1 else None
     layer = point_marks(points, groups, view, domains, legend, size)
     return layer.encode(opacity=alt.condition(shown, alt.value(0.95), alt.value(0.08))).add_params(brush, shown)

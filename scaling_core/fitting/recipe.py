@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scaling_core.laws import Array
 
@@ -27,14 +26,17 @@ class Line:
     scatter: float
     n: int
 
-    def at(self, flops: Array, level: float) -> tuple[Array, Array, Array]:
-        """Value and prediction interval for one more run, at budgets of shape (m,)."""
-        ln_c = np.log(flops)
-        value = self.intercept + self.slope * ln_c
-        # Prediction interval of simple regression, e.g. Weisberg, Applied Linear Regression, section 2.8
-        half = self.scatter * np.sqrt(1 + 1 / self.n + (ln_c - self.centre) ** 2 / self.spread)
-        half = half * stats.t.ppf(0.5 + level / 2, self.n - 2)
-        return np.exp(value), np.exp(value - half), np.exp(value + half)
+    def value(self, flops: Array) -> Array:
+        """The line at budgets of shape (m,)."""
+        return np.asarray(np.exp(self.intercept + self.slope * np.log(flops)))
+
+    def interval(self, flops: Array, level: float) -> tuple[Array, Array]:
+        """Prediction interval for one more run, at budgets of shape (m,) (e.g. Weisberg, section 2.8)."""
+        from scipy.special import stdtrit  # a quarter of a second to import, and few pages need it
+
+        distance = (np.log(flops) - self.centre) ** 2 / self.spread
+        half = stdtrit(self.n - 2, 0.5 + level / 2) * self.scatter * np.sqrt(1 + 1 / self.n + distance)
+        return self.value(flops) * np.exp(-half), self.value(flops) * np.exp(half)
 
 
 def fit_line(flops: Array, y: Array) -> Line | None:

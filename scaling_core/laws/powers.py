@@ -7,14 +7,13 @@ grid of exponents, and for each the non-negative least-squares coefficients (Gol
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 
 from scaling_core.laws.base import Array, Law, Predictors, Working
+from scaling_core.laws.projection import nonnegative_least_squares
 
 #: An exponent of 3 means that loss falls 8 times as x doubles: steeper than anything seen.
 MAX_EXPONENT = 3.0
@@ -135,7 +134,7 @@ class _WorkingPowers(Working):
     def starts(self, loss: Array) -> Array:
         k = len(self._exponent_indices)
         grid = np.geomspace(0.02, 1.6, _STEPS_PER_EXPONENT.get(k, 4))
-        return np.array([self._project(e, loss) for e in itertools.product(grid, repeat=k)])
+        return self._project(np.array(list(itertools.product(grid, repeat=k))), loss)
 
     def _bind(self, term: Term, x: Predictors) -> _BoundTerm:
         names = self._law.parameter_names
@@ -151,15 +150,15 @@ class _WorkingPowers(Working):
             np.exp(-u[:, t.exponents] @ t.log_x) if t.exponents else np.ones((len(u), self._n)) for t in self._terms
         ]
 
-    def _project(self, exponents: Iterable[float], loss: Array) -> Array:
-        """Best non-negative coefficients for given exponents, by relative least squares."""
-        u = np.zeros(len(self.lower))
-        u[self._exponent_indices] = list(exponents)
-        basis = np.array(self._shapes(u[None]))[:, 0]  # (terms, n)
-        coefficients, _ = nnls((basis / loss).T, np.ones(self._n))
+    def _project(self, exponents: Array, loss: Array) -> Array:
+        """Best non-negative coefficients for each row of exponents (S, k), by relative least squares."""
+        u = np.zeros((len(exponents), len(self.lower)))
+        u[:, self._exponent_indices] = exponents
+        basis = np.stack(self._shapes(u), axis=-1)  # (S, n, terms)
+        coefficients = nonnegative_least_squares(basis / loss[:, None], np.ones(self._n))
         # An exact zero would freeze the term's exponent at its start: leave a trace to grow from.
         floor = 1e-3 * loss.mean() / basis.mean(axis=1)
-        u[[t.coefficient for t in self._terms]] = np.maximum(coefficients, floor)
+        u[:, [t.coefficient for t in self._terms]] = np.maximum(coefficients, floor)
         return np.clip(u, self.lower, self.upper)
 
     def _move(self, point: Array, scale: float, sign: float) -> Array:

@@ -98,11 +98,12 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
     )
 
 
-def frontier(basis: Basis, flops: Array, level: float = DEFAULT_LEVEL) -> pd.DataFrame:
+def frontier(basis: Basis, flops: Array, level: float | None = DEFAULT_LEVEL) -> pd.DataFrame:
     """Best N and D, and the loss they reach, for each budget.
 
     Returns a row for each of ``flops`` (shape (m,)) with ``flops``, each of ``QUANTITIES`` with ``_low`` and
-    ``_high`` (NaN without draws), and ``beyond``: how many times the budget lies beyond the runs.
+    ``_high`` (NaN without draws, or with ``level`` None), and ``beyond``: how many times the budget lies beyond the
+    runs.
     """
     columns = _optimum_columns(basis, flops, level) if basis.has_optimum else _line_columns(basis, flops, level)
     out: dict[str, Array] = {"flops": flops}
@@ -113,10 +114,12 @@ def frontier(basis: Basis, flops: Array, level: float = DEFAULT_LEVEL) -> pd.Dat
     return pd.DataFrame(out)
 
 
-def budgets(low: float, high: float) -> Array:
-    """Budgets from ``low`` to ``high`` or just beyond, in steps of ``LOG_STEP`` of log10."""
-    first, last = math.floor(math.log10(low) / LOG_STEP), math.ceil(math.log10(high) / LOG_STEP)
-    return np.asarray(10.0 ** (np.arange(first, last + 1) * LOG_STEP))
+def budgets(low: float, high: float, through: float | None = None) -> Array:
+    """Budgets from ``low`` to ``high`` or just beyond, in steps of ``LOG_STEP`` of log10, ``through`` one exactly."""
+    anchor = through or low
+    first = math.floor((math.log10(low) - math.log10(anchor)) / LOG_STEP + 1e-9)
+    last = math.ceil((math.log10(high) - math.log10(anchor)) / LOG_STEP - 1e-9)
+    return np.asarray(anchor * 10.0 ** (np.arange(first, last + 1) * LOG_STEP))
 
 
 def times_beyond(value: float, extent: tuple[float, float]) -> float:
@@ -128,11 +131,13 @@ def times_beyond(value: float, extent: tuple[float, float]) -> float:
 Triple = tuple[Array, Array, Array]
 
 
-def _optimum_columns(basis: Basis, flops: Array, level: float) -> dict[str, Triple]:
+def _optimum_columns(basis: Basis, flops: Array, level: float | None) -> dict[str, Triple]:
     """Values and intervals where the law has an optimum: each draw is optimised for itself."""
     values = _quantities(basis, basis.theta, flops)
+    if level is None or not len(basis.draws):
+        return {name: _without_interval(value) for name, value in values.items()}
     draws = _quantities(basis, basis.draws, flops)
-    return {name: _interval(values[name], draws[name], level) for name in QUANTITIES}
+    return {name: (values[name], *quantile_interval(draws[name], level)) for name in QUANTITIES}
 
 
 def _quantities(basis: Basis, theta: Array, flops: Array) -> dict[str, Array]:
@@ -146,24 +151,27 @@ def _quantities(basis: Basis, theta: Array, flops: Array) -> dict[str, Array]:
     }
 
 
-def _line_columns(basis: Basis, flops: Array, level: float) -> dict[str, Triple]:
+def _line_columns(basis: Basis, flops: Array, level: float | None) -> dict[str, Triple]:
     """Values and intervals where N and D continue the runs' own line and the law says the loss there."""
-    unknown = np.full(flops.shape, np.nan)
-    columns = {
-        name: basis.lines[name].at(flops, level) if name in basis.lines else (unknown, unknown, unknown)
-        for name in ("params", "tokens", "tokens_per_param")
-    }
+    columns = {name: _on_line(basis, name, flops, level) for name in ("params", "tokens", "tokens_per_param")}
     predictor = basis.law.predictors[0]
     x = {predictor: flops if predictor == "flops" else columns[predictor][0]}
-    loss = _interval(basis.law.predict(basis.theta, x), basis.law.predict(basis.draws, x), level)
-    return {**columns, "loss": loss}
+    loss = basis.law.predict(basis.theta, x)
+    if level is None or not len(basis.draws):
+        return {**columns, "loss": _without_interval(loss)}
+    return {**columns, "loss": (loss, *quantile_interval(basis.law.predict(basis.draws, x), level))}
 
 
-def _interval(value: Array, draws: Array, level: float) -> Triple:
-    if not len(draws):
-        nothing = np.full(value.shape, np.nan)
-        return value, nothing, nothing
-    return value, *quantile_interval(draws, level)
+def _on_line(basis: Basis, name: str, flops: Array, level: float | None) -> Triple:
+    if name not in basis.lines:
+        return _without_interval(np.full(flops.shape, np.nan))
+    line = basis.lines[name]
+    return _without_interval(line.value(flops)) if level is None else (line.value(flops), *line.interval(flops, level))
+
+
+def _without_interval(value: Array) -> Triple:
+    nothing = np.full(value.shape, np.nan)
+    return value, nothing, nothing
 
 
 def _known(basis: Basis, row: pd.Series, name: str) -> bool:

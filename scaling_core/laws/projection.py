@@ -1,0 +1,46 @@
+"""Non-negative least squares for a batch of small problems, for the start points of separable laws.
+
+``scipy.optimize.nnls`` takes one problem a call, and importing it costs more than half a second of the first page.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from scaling_core.laws.base import Array
+
+
+def nonnegative_least_squares(basis: Array, target: Array) -> Array:
+    """Minimise |basis·c − target|² over c ≥ 0 for each problem of a batch.
+
+    Parameters
+    ----------
+    basis : array, shape (S, n, m)
+        m is small: all 2^m − 1 supports are tried, which is exact.
+    target : array, shape (n,)
+
+    Returns
+    -------
+    array, shape (S, m)
+    """
+    count, _, m = basis.shape
+    gram = np.einsum("snm,snk->smk", basis, basis)
+    moment = np.einsum("snm,n->sm", basis, target)
+    best, lowest = np.zeros((count, m)), np.zeros(count)  # all coefficients zero costs nothing beyond |target|²
+    for size in range(1, m + 1):
+        for support in map(list, itertools.combinations(range(m), size)):
+            candidate = np.zeros((count, m))
+            candidate[:, support] = _solve(gram[:, support][:, :, support], moment[:, support])
+            cost = np.einsum("sm,smk,sk->s", candidate, gram, candidate) - 2 * np.sum(candidate * moment, axis=1)
+            better = (candidate >= 0).all(axis=1) & (cost < lowest)
+            best[better], lowest[better] = candidate[better], cost[better]
+    return best
+
+
+def _solve(gram: Array, moment: Array) -> Array:
+    """Solve each normal equation; by pseudo-inverse, since equal columns are no error here."""
+    scale = np.sqrt(np.maximum(np.einsum("smm->sm", gram), 1e-300))
+    inverse = np.linalg.pinv(gram / (scale[:, :, None] * scale[:, None, :]), rcond=1e-12, hermitian=True)
+    return np.asarray(np.einsum("smk,sk->sm", inverse, moment / scale) / scale)
