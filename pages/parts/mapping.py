@@ -17,7 +17,8 @@ def mapping_form(runs: RunTable | None) -> None:
     taken = {k: v for s in reversed(runs.sources) for k, v in s.mapping.items()} if runs else {}
     given = Overrides.parse(state.get("map"))
     taken |= {k: v for k, v in given.columns.items() if v}
-    unit = given.loss_unit or (runs.sources[0].loss_unit if runs and runs.sources else "nats")
+    unit = given.loss_unit or (runs.sources[0].loss_unit if runs and runs.sources else "")
+    unit = unit if unit in LOSS_UNITS else "nats"
     # The form's widgets are new whenever what they show changes, so that they never show an older file's columns.
     version = f"{state.get('runs')}|{state.get('map')}"
     with st.form(f"mapping_{version}", border=False):
@@ -25,7 +26,7 @@ def mapping_form(runs: RunTable | None) -> None:
         left, right, _ = st.columns(3)
         units = list(LOSS_UNITS)
         chosen_unit = left.selectbox(
-            "Unit of the loss", units, index=units.index(unit) if unit in units else 0,
+            "Unit of the loss", units, index=units.index(unit),
             format_func=lambda u: LOSS_UNITS[u].title, key=f"unit_{version}",
         )  # fmt: skip
         ratio = right.number_input(
@@ -36,7 +37,7 @@ def mapping_form(runs: RunTable | None) -> None:
         if st.form_submit_button("Apply", type="primary", key="apply_mapping"):
             _apply(given, taken, chosen, unit, chosen_unit, ratio)
     if state.get("map"):
-        st.button("Back to what was guessed", on_click=lambda: state.put(map=""), key="clear_mapping")
+        st.button("Back to what was guessed", on_click=lambda: state.put(map="", y=state.CONTROLS["y"].default), key="clear_mapping")
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -99,7 +99,8 @@ def begin(page: str) -> None:
     if fresh or (not moved and query != st.session_state.get(_PUBLISHED_URL)):
         _adopt(query, reset=not fresh)
     if "_next_map" in st.session_state:  # the mapping form asked for a rerun with its corrections
-        st.session_state["map"] = st.session_state.pop("_next_map")
+        # The loss may be another now, or the first: what stood in for it on the axis does not stay.
+        put(map=st.session_state.pop("_next_map"), y=CONTROLS["y"].default)
     for control in CONTROLS.values():
         # Widgets of other pages forget their value unless it is written as our own again.
         st.session_state[control.key] = st.session_state.get(control.key, control.default)
