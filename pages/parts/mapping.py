@@ -13,7 +13,7 @@ _FIELDS = ("run", "params", "params_non_embedding", "tokens", "unique_tokens", "
 
 def mapping_form(runs: RunTable | None) -> None:
     """Draw the form; what a person changes becomes the ``map`` of the link."""
-    columns = _columns(state.get("runs"))
+    columns = file_columns(state.get("runs"))
     taken = {k: v for s in reversed(runs.sources) for k, v in s.mapping.items()} if runs else {}
     given = Overrides.parse(state.get("map"))
     taken |= {k: v for k, v in given.columns.items() if v}
@@ -41,7 +41,8 @@ def mapping_form(runs: RunTable | None) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _columns(runs: str) -> list[str]:
+def file_columns(runs: str) -> list[str]:
+    """Return the columns of the loaded files, as they are called there."""
     files: list[Upload] = data.uploads()
     return list(dict.fromkeys(c for f in files for c in read(f).frame.columns))
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import data, frame, points, state
-from pages.parts.mapping import mapping_form
+from pages.parts.mapping import file_columns, mapping_form
 from scaling_core.charts.axes import View, column_title
 from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
@@ -16,17 +16,19 @@ from scaling_core.runs import COLUMNS, RunTable, Upload, safe_csv, samples
 from scaling_core.units import format_count, format_flops
 
 UPLOADER = "uploader"
+_REFUSED = "_refused_upload"
 FORMATS = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet"]
 
 
 def body() -> None:
     pick_runs()
+    if refused := st.session_state.pop(_REFUSED, None):
+        frame.show_error(refused)
     try:
         runs = data.table()
     except UserError as error:
         frame.show_error(error)
-        with frame.worded_errors(), st.expander("Columns and units", expanded=True, icon=":material/view_column:"):
-            mapping_form(None)
+        correct_columns()
         return
     st.markdown(facts(runs))
     questions = [n for n in runs.notes if n.severity == "question"]
@@ -34,6 +36,16 @@ def body() -> None:
         st.warning(frame.plain(note.text), icon=":material/question_mark:")
     main_chart(runs)
     details(runs, bool(questions))
+
+
+def correct_columns() -> None:
+    """Offer the form where the columns are the trouble; a file that cannot be read has none to offer."""
+    try:
+        file_columns(state.get("runs"))
+    except UserError:
+        return
+    with frame.worded_errors(), st.expander("Columns and units", expanded=True, icon=":material/view_column:"):
+        mapping_form(None)
 
 
 def pick_runs() -> None:
@@ -63,8 +75,12 @@ def take_sample() -> None:
 
 def take_uploads() -> None:
     files = st.session_state[UPLOADER]
-    if files:
+    if not files:
+        return
+    try:
         open_runs(",".join(data.store().put(Upload(f.name, f.getvalue())) for f in files))
+    except UserError as error:  # a callback has no place on the page: the page says it
+        st.session_state[_REFUSED] = error
 
 
 def open_runs(ids: str) -> None:
