@@ -10,7 +10,7 @@ from pages.parts.mapping import file_columns, mapping_form
 from scaling_core.charts.axes import View, column_title
 from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
-from scaling_core.fitting import FitResult, roles
+from scaling_core.fitting import FITTED, HELD_OUT, FitResult, roles
 from scaling_core.planning import basis_of_fit, budgets, frontier
 from scaling_core.runs import COLUMNS, RunTable, Upload, safe_csv, samples
 from scaling_core.units import format_count, format_flops
@@ -131,8 +131,9 @@ def main_chart(runs: RunTable) -> None:
             on_select=lambda: points.take_box("runs_chart"),
             selection_mode=[BRUSH],
         )
-        points.sentence(rows["role"])
-        if not runs.has_loss:
+        if runs.has_loss:
+            points.sentence(rows["role"])
+        else:
             st.info(
                 "These runs have no loss, so no law can be fitted to them. Choose what to put on the axes, or name a "
                 "loss column under *Columns and units*.",
@@ -173,7 +174,13 @@ def try_fit() -> FitResult | None:
 
 
 def roles_without_law(runs: RunTable) -> pd.Series:
-    return roles(runs, state.selection(), ()) if runs.has_loss else pd.Series("fitted", index=runs.frame.index)
+    if not runs.has_loss:
+        return pd.Series(FITTED, index=runs.frame.index)
+    try:
+        return roles(runs, state.selection(), ())
+    except UserError as error:  # a box drawn over a column that only other runs have: no row lies in it
+        frame.show_error(error)
+        return pd.Series(HELD_OUT, index=runs.frame.index)
 
 
 def law_line(fit: FitResult | None, view: View) -> pd.DataFrame | None:
