@@ -46,7 +46,9 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 
 def _drop(text: str) -> int:
-    return max(0, min(MAX_DROP, int(text)))
+    if not 0 <= int(text) <= MAX_DROP:
+        raise ValueError(text)
+    return int(text)
 
 
 def _flag(text: str) -> bool:
@@ -79,7 +81,7 @@ CONTROLS: dict[str, Control] = {
         Control("drop", 0, _drop),
         Control("box", "", _box),
         Control("x", "flops", _one_of("flops", "params", "tokens")),
-        Control("y", "loss"),
+        Control("y", "loss", _one_of("loss", "params", "tokens")),
         Control("logx", True, _flag, lambda v: str(int(v))),
         Control("logy", True, _flag, lambda v: str(int(v))),
         Control("color", "params"),
@@ -144,6 +146,7 @@ def _adopt(query: dict[str, str], *, reset: bool) -> None:
         try:
             st.session_state[control.key] = control.parse(query[control.key])
         except (ValueError, KeyError, UserError):
+            st.session_state[control.key] = control.default
             refused.append(f"{control.key}={query[control.key]}")
     if refused:
         st.session_state["_complaints"] = refused
