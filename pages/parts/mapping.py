@@ -37,7 +37,11 @@ def mapping_form(runs: RunTable | None) -> None:
         if st.form_submit_button("Apply", type="primary", key="apply_mapping"):
             _apply(given, taken, chosen, unit, chosen_unit, ratio)
     if state.get("map"):
-        st.button("Back to what was guessed", on_click=lambda: state.put(map="", y=state.CONTROLS["y"].default), key="clear_mapping")
+        st.button(
+            "Back to what was guessed",
+            on_click=lambda: state.put(map="", y=state.CONTROLS["y"].default),
+            key="clear_mapping",
+        )
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
