@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
 from pages.parts import data, state, style
+from scaling_core.charts.figure import Figure
 from scaling_core.charts.palette import DARK, LIGHT, Palette
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
@@ -120,10 +120,10 @@ def _quoted(text: str) -> str:
     return quote(text, safe=",:;")
 
 
-def chart(figure: alt.TopLevelMixin, *, key: str, alt_text: str, rows: pd.DataFrame | None = None, **options: object):
+def chart(figure: Figure, *, key: str, alt_text: str, rows: pd.DataFrame | None = None, **options: object):
     """Draw a chart with its text alternative; its table and file are one click away."""
     with st.container(key=f"box_{key}"):
-        drawn = st.altair_chart(figure, key=key, width="stretch", alt=alt_text, **options)
+        drawn = st.vega_lite_chart(figure.spec(), key=key, width="stretch", alt=alt_text, **options)
         if rows is not None:
             with st.popover("Data", icon=":material/table:", type="tertiary"):
                 st.dataframe(rows, hide_index=True, height=300)

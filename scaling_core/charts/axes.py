@@ -119,10 +119,6 @@ class Groups:
     order: list[str]
     colours: list[str]
 
-    def scale(self) -> alt.Scale:
-        """The colour scale of these groups."""
-        return alt.Scale(domain=self.order, range=self.colours)
-
 
 def group_by(frame: pd.DataFrame, column: str, palette: Palette) -> Groups:
     """Sort rows into at most ``MAX_GROUPS`` groups by a column: numbers by size, light to dark; names by category."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
+from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
 from scaling_core.planning import LOG_STEP
 from scaling_core.units import format_count, format_flops, format_number, format_ratio
@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 
-def plan_chart(frontier: pd.DataFrame, start: float, level: float, palette: Palette) -> alt.VConcatChart:
+def plan_chart(frontier: pd.DataFrame, start: float, level: float, palette: Palette) -> Figure:
     """Loss, N and D along the frontier, with a slider for the budget and a read-out of the row it stands on.
 
     ``frontier`` is ``planning.frontier`` on ``planning.budgets`` through ``start``, the first budget shown. The
@@ -37,12 +37,16 @@ def plan_chart(frontier: pd.DataFrame, start: float, level: float, palette: Pale
     rows["step"] = np.rint(np.log10(frontier["flops"] / start) / LOG_STEP).astype(int)
     slider = alt.binding_range(min=int(rows["step"].min()), max=int(rows["step"].max()), step=1, name="Budget")
     budget = alt.param(name=BUDGET, value=0, bind=slider)
-    here = f"datum.step == {BUDGET}"
+    frames = Frames()
+    base = frames.chart("frontier", rows)
+    at_budget = base.transform_filter(f"datum.step == {BUDGET}")
     x_domain = (float(frontier["flops"].min()), float(frontier["flops"].max()))
-    panels = [_readout(rows, here, palette), _loss_panel(rows, here, x_domain, palette)]
+    ground = _beyond_ground(frames, rows, x_domain, palette)
+    panels = [_readout(at_budget, palette), _loss_panel(base, at_budget, ground, rows, x_domain, palette)]
     if rows["params"].notna().any():
-        panels.append(_size_panel(rows, here, x_domain, palette))
-    return alt.vconcat(*panels, spacing=14).add_params(budget).resolve_scale(color="independent")
+        panels.append(_size_panel(frames, base, at_budget, ground, rows, x_domain, palette))
+    resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
+    return Figure(alt.vconcat(*panels, spacing=14, params=[budget.param], resolve=resolve), frames)
 
 
 def _with_texts(frontier: pd.DataFrame, level: float) -> pd.DataFrame:
@@ -80,102 +84,109 @@ def _warning(beyond: float) -> tuple[str, str]:
     return "Inside the range of the runs.", "Inside the range of the runs"
 
 
-def _readout(rows: pd.DataFrame, here: str, palette: Palette) -> alt.LayerChart:
+def _readout(at_budget: alt.Chart, palette: Palette) -> alt.LayerChart:
     """Four numbers with their intervals, large, and under them how far the budget lies from the runs."""
-    base = alt.Chart(rows).transform_filter(here)
 
-    def text(
-        chart: alt.Chart, said: str, x: float, y: float, wide: int, narrow: int, color: str, **font: Any
-    ) -> alt.Chart:
+    def text(said: str, x: float, y: float, wide: int, narrow: int, color: str, weight: str = "normal") -> alt.Chart:
         size = alt.expr(f"{_NARROW} ? {narrow} : {wide}")
-        mark = chart.mark_text(align="left", baseline="top", fontSize=size, color=color, **font)
-        return mark.encode(x=alt.value(alt.expr(f"width * {x}")), y=alt.value(y), text=alt.value(alt.expr(said)))
+        mark = at_budget.mark_text(align="left", baseline="top", fontSize=size, color=color, fontWeight=weight)
+        left = alt.XValue(alt.expr(f"width * {x}"))
+        return mark.encode(x=left, y=alt.YValue(y), text=alt.TextValue(alt.expr(said)))
 
-    layers = [text(base, "datum.budget_text", 0, 0, 15, 13, palette.muted)]
+    layers = [text("datum.budget_text", 0, 0, 15, 13, palette.muted)]
     for name, title, short, x in _COLUMNS:
-        label = f"{_NARROW} ? '{short}' : '{title}'"
         layers += [
-            text(base, f"datum.{name}_text", x, 22, 30, 17, palette.accent, fontWeight="bold"),
-            text(base, label, x, 58, 13, 11, palette.muted),
-            text(base, f"datum.{name}_interval", x, 76, 13, 9, palette.ink),
+            text(f"datum.{name}_text", x, 22, 30, 17, palette.accent, "bold"),
+            text(f"{_NARROW} ? '{short}' : '{title}'", x, 58, 13, 11, palette.muted),
+            text(f"datum.{name}_interval", x, 76, 13, 9, palette.ink),
         ]
-    warning = base.mark_text(align="left", baseline="top", fontSize=14, fontWeight="bold").encode(
-        x=alt.value(0),
-        y=alt.value(102),
-        text=alt.value(alt.expr(f"{_NARROW} ? datum.warning_short : datum.warning")),
-        color=alt.Color(
-            "state:N", scale=alt.Scale(domain=[_CALM, _BEYOND], range=[palette.muted, palette.warning]), legend=None
-        ),
-    )
-    return alt.layer(*layers, warning).properties(height=124, view=alt.ViewConfig(stroke=None))
+    paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
+    warning = text(f"{_NARROW} ? datum.warning_short : datum.warning", 0, 102, 14, 14, palette.muted, "bold")
+    warning = warning.encode(color=alt.ColorValue(paint))
+    return alt.layer(*layers, warning, height=124, view=alt.ViewConfig(stroke=None))
 
 
-def _loss_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], palette: Palette) -> alt.LayerChart:
+def _loss_panel(
+    base: alt.Chart,
+    at_budget: alt.Chart,
+    ground: alt.Chart,
+    rows: pd.DataFrame,
+    x_domain: tuple[float, float],
+    palette: Palette,
+) -> alt.LayerChart:
     y_domain = domain_of(rows["loss"], log=True, pad=0.06)
     x = x_channel("flops", log=True, domain=x_domain)
     y = y_channel("loss", log=True, domain=y_domain)
-    layers = [_beyond_ground(rows, x_domain, palette), *_band_layer(rows, "loss", x, y_domain, palette.ink)]
-    layers += _line_layers(rows, x, y, palette.ink)
-    return alt.layer(*layers, *_marker(rows, here, x, y, palette)).properties(height=_LOSS_HEIGHT)
+    layers = [ground, *_band_layer(base, rows, "loss", x, y_domain, palette.ink)]
+    layers += [*_line_layers(base, x, y, palette.ink), *_marker(at_budget, x, y, palette.accent, palette.accent)]
+    return alt.layer(*layers, height=_LOSS_HEIGHT)
 
 
-def _size_panel(rows: pd.DataFrame, here: str, x_domain: tuple[float, float], palette: Palette) -> alt.LayerChart:
-    """N and D on one axis of counts; absent where the law cannot name a size."""
-    both = pd.concat([rows["params"], rows["tokens"]])
-    domain = domain_of(both, log=True, pad=0.07)
+def _size_panel(
+    frames: Frames,
+    base: alt.Chart,
+    at_budget: alt.Chart,
+    ground: alt.Chart,
+    rows: pd.DataFrame,
+    x_domain: tuple[float, float],
+    palette: Palette,
+) -> alt.LayerChart:
+    """N and D on one axis of counts."""
+    domain = domain_of(pd.concat([rows["params"], rows["tokens"]]), log=True, pad=0.07)
     x = x_channel("flops", log=True, domain=x_domain)
-    layers = [_beyond_ground(rows, x_domain, palette)]
+    layers = [ground]
     for name, color, label, above in (
         ("tokens", palette.categories[1], "tokens D", True),
         ("params", palette.categories[0], "parameters N", False),
     ):
         y = y_channel(name, log=True, domain=domain, title="N and D")
-        layers += [*_band_layer(rows, name, x, domain, color), *_line_layers(rows, x, y, color)]
-        layers += _marker(rows, here, x, y, palette, color)
-        layers.append(_end_label(rows, name, label, x, y, color, above))
-    return alt.layer(*layers).properties(height=_SIZE_HEIGHT)
+        layers += [*_band_layer(base, rows, name, x, domain, color), *_line_layers(base, x, y, color)]
+        layers += _marker(at_budget, x, y, palette.accent, color)
+        layers += _line_label(frames, rows, name, label, x, y, color, above)
+    return alt.layer(*layers, height=_SIZE_HEIGHT)
 
 
-def _line_layers(rows: pd.DataFrame, x: alt.X, y: alt.Y, color: str) -> list[alt.Chart]:
-    base = alt.Chart(rows).encode(x=x, y=y)
+def _line_layers(base: alt.Chart, x: alt.X, y: alt.Y, color: str) -> list[alt.Chart]:
+    """Dashed throughout, solid inside the runs."""
+    placed = base.encode(x=x, y=y)
+    inside = placed.transform_filter(f"datum.state == '{_CALM}'")
     return [
-        base.mark_line(color=color, strokeWidth=2, strokeDash=[7, 5]),
-        base.transform_filter(f"datum.state == '{_CALM}'").mark_line(color=color, strokeWidth=2.8),
+        placed.mark_line(color=color, strokeWidth=2, strokeDash=[7, 5]),
+        inside.mark_line(color=color, strokeWidth=2.8),
     ]
 
 
-def _band_layer(rows: pd.DataFrame, name: str, x: alt.X, domain: tuple[float, float], color: str) -> list[alt.Chart]:
+def _band_layer(
+    base: alt.Chart, rows: pd.DataFrame, name: str, x: alt.X, domain: tuple[float, float], color: str
+) -> list[alt.Chart]:
     if not rows[f"{name}_low"].notna().any():
         return []
     low = alt.Y(f"{name}_low:Q", scale=position_scale(domain, log=True))
-    return [alt.Chart(rows).mark_area(color=color, opacity=0.15, clip=True).encode(x=x, y=low, y2=f"{name}_high:Q")]
+    return [base.mark_area(color=color, opacity=0.15, clip=True).encode(x=x, y=low, y2=f"{name}_high:Q")]
 
 
-def _marker(
-    rows: pd.DataFrame, here: str, x: alt.X, y: alt.Y, palette: Palette, color: str | None = None
-) -> list[alt.Chart]:
-    base = alt.Chart(rows).transform_filter(here)
+def _marker(at_budget: alt.Chart, x: alt.X, y: alt.Y, rule: str, point: str) -> list[alt.Chart]:
     return [
-        base.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=x),
-        base.mark_point(color=color or palette.accent, filled=True, size=110, opacity=1).encode(x=x, y=y),
+        at_budget.mark_rule(color=rule, strokeWidth=1.5).encode(x=x),
+        at_budget.mark_point(color=point, filled=True, size=110, opacity=1).encode(x=x, y=y),
     ]
 
 
-def _beyond_ground(rows: pd.DataFrame, x_domain: tuple[float, float], palette: Palette) -> alt.Chart:
+def _beyond_ground(frames: Frames, rows: pd.DataFrame, x_domain: tuple[float, float], palette: Palette) -> alt.Chart:
+    """Shade the budgets beyond the largest run; nothing where there are none."""
     past = rows.loc[rows["beyond"] > 1, "flops"]
-    edges = (
-        pd.DataFrame({"start": past.min(), "end": past.max()}, index=[0])
-        if len(past)
-        else pd.DataFrame({"start": [], "end": []}, dtype=float)
-    )
-    mark = alt.Chart(edges).mark_rect(color=palette.ground, opacity=0.10)
-    return mark.encode(x=alt.X("start:Q", scale=position_scale(x_domain, log=True)), x2="end:Q")
+    ends = [(past.min(), past.max())] if len(past) else []
+    mark = frames.chart("ground", pd.DataFrame(ends, columns=["start", "end"], dtype=float))
+    start = alt.X("start:Q", scale=position_scale(x_domain, log=True))
+    return mark.mark_rect(color=palette.ground, opacity=0.10).encode(x=start, x2="end:Q")
 
 
-def _end_label(rows: pd.DataFrame, name: str, label: str, x: alt.X, y: alt.Y, color: str, above: bool) -> alt.Chart:
+def _line_label(
+    frames: Frames, rows: pd.DataFrame, name: str, label: str, x: alt.X, y: alt.Y, color: str, above: bool
+) -> list[alt.Chart]:
     known = rows[rows[name].notna()]
-    at = known.iloc[[len(known) * 2 // 3]] if len(known) else known
-    mark = alt.Chart(at.assign(label=label)).mark_text(
+    at = known.iloc[[len(known) * 2 // 3]][["flops", name]].assign(label=label)
+    mark = frames.chart(f"label_{name}", at).mark_text(
         align="right", dy=-16 if above else 18, color=color, fontWeight="bold", fontSize=12
     )
-    return mark.encode(x=x, y=y, text="label:N")
+    return [mark.encode(x=x, y=y, text="label:N")]

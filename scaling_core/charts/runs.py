@@ -12,9 +12,9 @@ from scaling_core.charts.axes import (
     domain_of,
     format_value,
     group_by,
-    x_channel,
-    y_channel,
 )
+from scaling_core.charts.canvas import Canvas
+from scaling_core.charts.figure import Figure
 from scaling_core.charts.palette import Palette
 
 #: Name of the selection that a drag over the points makes.
@@ -22,23 +22,22 @@ BRUSH = "chosen"
 _HEIGHT = 430
 _ROLES = ["fitted", "held out", "excluded"]
 _SHAPES = ["circle", "circle", "cross"]
-Domains = tuple[tuple[float, float], tuple[float, float]]
 _MAX_POINTS = 2000
 
 
 def runs_chart(
     runs: pd.DataFrame, view: View, color: str, palette: Palette, line: pd.DataFrame | None = None
-) -> alt.LayerChart:
+) -> Figure:
     """Points of ``view.y`` against ``view.x``; drag selects, the legend toggles.
 
     ``runs`` has canonical columns and ``role``; ``line`` (columns ``view.x``, ``view.y``) is a law drawn faintly.
     """
     points, groups = point_frame(runs, view, color, palette)
-    domains = domain_of(points[view.x], log=view.log_x), domain_of(points[view.y], log=view.log_y)
-    layers = [point_layer(points, groups, view, color, domains)]
-    if line is not None and len(line):
-        layers.insert(0, _faint_line(line, view, domains, palette))
-    return alt.layer(*layers).properties(height=_HEIGHT)
+    x_domain, y_domain = domain_of(points[view.x], log=view.log_x), domain_of(points[view.y], log=view.log_y)
+    canvas = Canvas(view, x_domain, y_domain, palette)
+    layers = [_faint_line(canvas, line)] if line is not None and len(line) else []
+    layers.append(point_layer(canvas, points, groups, color))
+    return Figure(alt.layer(*layers, height=_HEIGHT), canvas.frames)
 
 
 def point_frame(runs: pd.DataFrame, view: View, color: str, palette: Palette) -> tuple[pd.DataFrame, Groups]:
@@ -69,38 +68,36 @@ def _law_texts(drawn: pd.DataFrame) -> tuple[list[str], list[str]]:
     return said, off
 
 
-def point_layer(points: pd.DataFrame, groups: Groups, view: View, color: str, domains: Domains) -> alt.Chart:
+def point_layer(canvas: Canvas, points: pd.DataFrame, groups: Groups, color: str) -> alt.Chart:
     """Layer of points; dragging over it selects, its legend toggles."""
     brush = alt.selection_interval(name=BRUSH, encodings=["x", "y"])
     shown = alt.selection_point(name="shown", fields=["group"], bind="legend")
     size = 80 if len(points) <= 80 else 40  # a crowd of large points hides the law
-    legend = alt.Legend(title=column_title(color), orient="right") if len(groups.order) > 1 else None
-    layer = point_marks(points, groups, view, domains, legend, size)
-    return layer.encode(opacity=alt.condition(shown, alt.value(0.95), alt.value(0.08))).add_params(brush, shown)
+    legend = {"title": column_title(color), "orient": "right"} if len(groups.order) > 1 else None
+    layer = point_marks(canvas, points, groups, legend, size)
+    opacity = alt.OpacityValue(0.08, condition={"param": "shown", "value": 0.95})
+    return layer.encode(opacity=opacity).add_params(brush, shown)
 
 
 def point_marks(
+    canvas: Canvas,
     points: pd.DataFrame,
     groups: Groups,
-    view: View,
-    domains: Domains,
-    legend: alt.Legend | None,
+    legend: dict[str, str] | None,
     size: int,
     y_title: str | None = None,
 ) -> alt.Chart:
     """Points by role: filled where fitted, hollow where held out, crossed where excluded."""
-    paint = {"scale": groups.scale(), "sort": groups.order, "legend": legend}
-    return (
-        alt.Chart(points)
-        .mark_point(size=size, strokeWidth=1.8)
-        .encode(
-            x=x_channel(view.x, log=view.log_x, domain=domains[0]),
-            y=y_channel(view.y, log=view.log_y, domain=domains[1], title=y_title),
-            color=alt.Color("group:N", **paint),
-            fill=alt.condition("datum.role == 'fitted'", alt.Fill("group:N", **paint), alt.value("transparent")),
-            shape=alt.Shape("role:N", scale=alt.Scale(domain=_ROLES, range=_SHAPES), legend=None),
-            tooltip=tooltips(),
-        )
+    scale = {"domain": groups.order, "range": groups.colours}
+    paint = {"field": "group", "type": "nominal", "scale": scale, "sort": groups.order, "legend": legend}
+    mark = canvas.frames.chart("points", points).mark_point(size=size, strokeWidth=1.8)
+    return mark.encode(
+        x=canvas.x(),
+        y=canvas.y(title=y_title),
+        color=alt.Color(**paint),
+        fill=alt.FillValue("transparent", condition={"test": "datum.role == 'fitted'", **paint}),
+        shape=alt.Shape("role:N", scale=alt.Scale(domain=_ROLES, range=_SHAPES), legend=None),
+        tooltip=tooltips(),
     )
 
 
@@ -119,12 +116,8 @@ def tooltips() -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in texts]
 
 
-def _faint_line(line: pd.DataFrame, view: View, domains: Domains, palette: Palette) -> alt.Chart:
-    return (
-        alt.Chart(line[[view.x, view.y]].dropna())
-        .mark_line(color=palette.muted, opacity=0.55, strokeWidth=2, clip=True)
-        .encode(
-            x=x_channel(view.x, log=view.log_x, domain=domains[0]),
-            y=y_channel(view.y, log=view.log_y, domain=domains[1]),
-        )
-    )
+def _faint_line(canvas: Canvas, line: pd.DataFrame) -> alt.Chart:
+    known = line[[canvas.view.x, canvas.view.y]].dropna()
+    mark = canvas.frames.chart("line", known)
+    mark = mark.mark_line(color=canvas.palette.muted, opacity=0.55, strokeWidth=2, clip=True)
+    return mark.encode(x=canvas.x(), y=canvas.y())
