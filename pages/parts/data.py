@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from pages.parts import state
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult, Recommendation, Selection, fit, get_objective, recommend
 from scaling_core.laws import get_law
-from scaling_core.planning import Basis, basis_of_fit, basis_of_published, get_published
+from scaling_core.planning import Basis, basis_of_fit, basis_of_published, budgets, frontier, get_published
 from scaling_core.runs import Overrides, RunTable, Upload, UploadStore, home, load, sample, samples
 
 
@@ -111,3 +112,16 @@ def basis() -> Basis:
     """Return the law to plan with: the session's own fit, or published constants."""
     chosen = state.get("basis")
     return basis_of_fit(current_fit()) if chosen == state.OWN_FIT else basis_of_published(get_published(chosen))
+
+
+def plan_rows(low: float, high: float, start: float) -> pd.DataFrame:
+    """Return a row of the frontier for each step of the budget slider, computed once for each choice."""
+    chosen = state.get("basis")
+    own = chosen == state.OWN_FIT
+    fit = (state.get("runs"), state.get("map"), law_name(), state.get("objective"), state.selection()) if own else None
+    return _plan_rows(chosen, fit, low, high, start)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _plan_rows(chosen: str, fit: tuple[object, ...] | None, low: float, high: float, start: float) -> pd.DataFrame:
+    return frontier(basis(), budgets(low, high, through=start))

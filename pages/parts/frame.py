@@ -124,13 +124,42 @@ def chart(figure: Figure, *, key: str, alt_text: str, rows: pd.DataFrame | None 
     """Draw a chart with its text alternative; its table and file are one click away."""
     with st.container(key=f"box_{key}"):
         drawn = st.vega_lite_chart(figure.spec(), key=key, width="stretch", alt=alt_text, **options)
-        if rows is not None:
-            with st.popover("Data", icon=":material/table:", type="tertiary"):
-                st.dataframe(rows, hide_index=True, height=300)
-                st.download_button(
-                    "Download CSV", safe_csv(rows), f"{key}.csv", "text/csv", on_click="ignore", key=f"csv_{key}"
-                )
+    if rows is not None:
+        folded(f"data_{key}", "Data", ":material/table:", lambda: table(rows, key))
     return drawn
+
+
+def folded(key: str, label: str, icon: str, content: Callable[[], None]) -> None:
+    """A section whose content is only made, and only sent, once it is opened."""
+    section = st.expander(label, icon=icon, key=f"open_{key}", on_change="rerun")
+    if section.open:
+        with section:
+            content()
+
+
+def table(rows: pd.DataFrame, name: str) -> None:
+    """Rows as a table with readable numbers, and as a file at full precision."""
+    st.dataframe(_readable(rows), hide_index=True, height=360, column_config=_column_formats(rows))
+    st.download_button(
+        "Download as CSV", lambda: safe_csv(rows), f"{name}.csv", "text/csv",
+        on_click="ignore", key=f"csv_{name}", icon=":material/download:",
+    )  # fmt: skip
+
+
+def _readable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Compute in units of 10^18: as plain numbers it is beyond what a browser's integers hold."""
+    if "flops" not in rows:
+        return rows
+    return rows.assign(flops=rows["flops"] / 1e18)
+
+
+def _column_formats(rows: pd.DataFrame) -> dict[str, st.column_config.NumberColumn]:
+    """Sizes as 1.4B, ratios and losses with few digits."""
+    formats = {"params": "compact", "tokens": "compact", "unique_tokens": "compact", "loss": "%.4f",
+               "predicted": "%.4f", "residual": "percent", "beyond": "%.3g", "tokens_per_param": "%.3g"}  # fmt: skip
+    bare = {c: c.removesuffix("_low").removesuffix("_high").removesuffix("_non_embedding") for c in rows.columns}
+    known = {c: st.column_config.NumberColumn(format=formats[b]) for c, b in bare.items() if b in formats}
+    return {**known, "flops": st.column_config.NumberColumn("flops, 10¹⁸", format="%.4g")}
 
 
 def json_download(label: str, value: dict, name: str, key: str) -> None:

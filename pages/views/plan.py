@@ -1,6 +1,5 @@
 """Plan: what should we train with this budget?"""
 
-import pandas as pd
 import streamlit as st
 
 from pages.parts import data, frame, state
@@ -13,8 +12,6 @@ from scaling_core.planning import (
     PUBLISHED,
     Basis,
     Scenario,
-    budgets,
-    frontier,
     plan,
 )
 from scaling_core.units import format_flops, parse_quantity
@@ -40,7 +37,7 @@ def body() -> None:
         st.warning("This plan stands on a doubtful fit. " + " ".join(basis.doubts), icon=":material/warning:")
     low, high = span(basis)
     start, low, high = starting_budget(low, high)
-    rows = slider_rows(basis, low, high, start)
+    rows = data.plan_rows(low, high, start)
     frame.chart(
         plan_chart(rows, start, DEFAULT_LEVEL, frame.palette()),
         key="plan_chart",
@@ -70,11 +67,6 @@ def starting_budget(low: float, high: float) -> tuple[float, float, float]:
         except UserError as error:
             frame.show_error(error)
     return start, min(low, start), max(high, start)
-
-
-def slider_rows(basis: Basis, low: float, high: float, start: float) -> pd.DataFrame:
-    """A row of the frontier for each step of the slider."""
-    return frontier(basis, budgets(low, high, through=start))
 
 
 def details(basis: Basis, start: float) -> None:

@@ -1,7 +1,5 @@
 """Runs: what do I have?"""
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
@@ -12,7 +10,7 @@ from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import FITTED, HELD_OUT, FitResult, roles
 from scaling_core.planning import basis_of_fit, budgets, frontier
-from scaling_core.runs import COLUMNS, RunTable, Upload, safe_csv, samples
+from scaling_core.runs import COLUMNS, RunTable, Upload, samples
 from scaling_core.units import format_count, format_flops
 
 UPLOADER = "uploader"
@@ -200,24 +198,11 @@ def details(runs: RunTable, ask: bool) -> None:
         mapping_form(runs)
     with st.expander(f"Notes ({len(runs.notes)})", icon=":material/sticky_note_2:"):
         notes(runs)
-    folded("left_out", f"Rows left out ({len(runs.rejected)})", ":material/filter_alt_off:", lambda: left_out(runs))
-    folded("table", f"Table ({len(runs.frame)} rows)", ":material/table:", lambda: table(runs))
-
-
-def folded(key: str, label: str, icon: str, content: Callable[[], None]) -> None:
-    """A section whose content is only made, and only sent, once it is opened."""
-    section = st.expander(label, icon=icon, key=f"open_{key}", on_change="rerun")
-    if section.open:
-        with section:
-            content()
-
-
-def table(runs: RunTable) -> None:
-    st.dataframe(runs.frame, hide_index=True, height=360)
-    st.download_button(
-        "Download as CSV, canonical columns", lambda: safe_csv(runs.frame), "runs.csv", "text/csv",
-        on_click="ignore", key="runs_csv", icon=":material/download:",
-    )  # fmt: skip
+    left_out_title = f"Rows left out ({len(runs.rejected)})"
+    frame.folded("left_out", left_out_title, ":material/filter_alt_off:", lambda: left_out(runs))
+    frame.folded(
+        "table", f"Table ({len(runs.frame)} rows)", ":material/table:", lambda: frame.table(runs.frame, "runs")
+    )
 
 
 def notes(runs: RunTable) -> None:
@@ -234,14 +219,10 @@ def notes(runs: RunTable) -> None:
 
 
 def left_out(runs: RunTable) -> None:
-    if not len(runs.rejected):
+    if len(runs.rejected):
+        frame.table(runs.rejected, "left_out")
+    else:
         st.markdown("Every row was used.")
-        return
-    st.dataframe(runs.rejected, hide_index=True)
-    st.download_button(
-        "Download the rows left out", lambda: safe_csv(runs.rejected), "left_out.csv", "text/csv",
-        on_click="ignore", key="rejected_csv", icon=":material/download:",
-    )  # fmt: skip
 
 
 frame.page(
