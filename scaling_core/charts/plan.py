@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
@@ -37,16 +38,35 @@ def plan_chart(frontier: pd.DataFrame, start: float, level: float, palette: Pale
     rows["step"] = np.rint(np.log10(frontier["flops"] / start) / LOG_STEP).astype(int)
     slider = alt.binding_range(min=int(rows["step"].min()), max=int(rows["step"].max()), step=1, name="Budget")
     budget = alt.param(name=BUDGET, value=0, bind=slider)
-    frames = Frames()
-    base = frames.chart("frontier", rows)
-    at_budget = base.transform_filter(f"datum.step == {BUDGET}")
-    x_domain = (float(frontier["flops"].min()), float(frontier["flops"].max()))
-    ground = _beyond_ground(frames, rows, x_domain, palette)
-    panels = [_readout(at_budget, palette), _loss_panel(base, at_budget, ground, rows, x_domain, palette)]
+    panel = _Panel.of(rows, palette)
+    parts = [_readout(panel), _loss_panel(panel)]
     if rows["params"].notna().any():
-        panels.append(_size_panel(frames, base, at_budget, ground, rows, x_domain, palette))
+        parts.append(_size_panel(panel))
     resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
-    return Figure(alt.vconcat(*panels, spacing=14, params=[budget.param], resolve=resolve), frames)
+    return Figure(alt.vconcat(*parts, spacing=14, params=[budget.param], resolve=resolve), panel.frames)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """What the parts of the chart share: the rows, the row the slider stands on, the axis of budgets."""
+
+    rows: pd.DataFrame
+    palette: Palette
+    frames: Frames
+    base: alt.Chart
+    at_budget: alt.Chart
+    x_domain: tuple[float, float]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, palette: Palette) -> _Panel:
+        frames = Frames()
+        base = frames.chart("frontier", rows)
+        at_budget = base.transform_filter(f"datum.step == {BUDGET}")
+        return cls(rows, palette, frames, base, at_budget, (float(rows["flops"].min()), float(rows["flops"].max())))
+
+    @property
+    def x(self) -> alt.X:
+        return x_channel("flops", log=True, domain=self.x_domain)
 
 
 def _with_texts(frontier: pd.DataFrame, level: float) -> pd.DataFrame:
@@ -84,109 +104,85 @@ def _warning(beyond: float) -> tuple[str, str]:
     return "Inside the range of the runs.", "Inside the range of the runs"
 
 
-def _readout(at_budget: alt.Chart, palette: Palette) -> alt.LayerChart:
+def _readout(panel: _Panel) -> alt.LayerChart:
     """Four numbers with their intervals, large, and under them how far the budget lies from the runs."""
-
-    def text(said: str, x: float, y: float, wide: int, narrow: int, color: str, weight: str = "normal") -> alt.Chart:
-        size = alt.expr(f"{_NARROW} ? {narrow} : {wide}")
-        mark = at_budget.mark_text(align="left", baseline="top", fontSize=size, color=color, fontWeight=weight)
-        left = alt.XValue(alt.expr(f"width * {x}"))
-        return mark.encode(x=left, y=alt.YValue(y), text=alt.TextValue(alt.expr(said)))
-
-    layers = [text("datum.budget_text", 0, 0, 15, 13, palette.muted)]
+    palette = panel.palette
+    layers = [_text(panel, "datum.budget_text", 0, 0, 15, 13, palette.muted)]
     for name, title, short, x in _COLUMNS:
         layers += [
-            text(f"datum.{name}_text", x, 22, 30, 17, palette.accent, "bold"),
-            text(f"{_NARROW} ? '{short}' : '{title}'", x, 58, 13, 11, palette.muted),
-            text(f"datum.{name}_interval", x, 76, 13, 9, palette.ink),
+            _text(panel, f"datum.{name}_text", x, 22, 30, 17, palette.accent, "bold"),
+            _text(panel, f"{_NARROW} ? '{short}' : '{title}'", x, 58, 13, 11, palette.muted),
+            _text(panel, f"datum.{name}_interval", x, 76, 13, 9, palette.ink),
         ]
     paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
-    warning = text(f"{_NARROW} ? datum.warning_short : datum.warning", 0, 102, 14, 14, palette.muted, "bold")
+    warning = _text(panel, f"{_NARROW} ? datum.warning_short : datum.warning", 0, 102, 14, 14, palette.muted, "bold")
     warning = warning.encode(color=alt.ColorValue(paint))
     return alt.layer(*layers, warning, height=124, view=alt.ViewConfig(stroke=None))
 
 
-def _loss_panel(
-    base: alt.Chart,
-    at_budget: alt.Chart,
-    ground: alt.Chart,
-    rows: pd.DataFrame,
-    x_domain: tuple[float, float],
-    palette: Palette,
-) -> alt.LayerChart:
-    y_domain = domain_of(rows["loss"], log=True, pad=0.06)
-    x = x_channel("flops", log=True, domain=x_domain)
-    y = y_channel("loss", log=True, domain=y_domain)
-    layers = [ground, *_band_layer(base, rows, "loss", x, y_domain, palette.ink)]
-    layers += [*_line_layers(base, x, y, palette.ink), *_marker(at_budget, x, y, palette.accent, palette.accent)]
-    return alt.layer(*layers, height=_LOSS_HEIGHT)
+def _text(
+    panel: _Panel, said: str, x: float, y: float, wide: int, narrow: int, color: str, weight: str = "normal"
+) -> alt.Chart:
+    """What the expression ``said`` gives for the chosen row, at a share ``x`` of the width and ``y`` pixels down."""
+    size = alt.expr(f"{_NARROW} ? {narrow} : {wide}")
+    mark = panel.at_budget.mark_text(align="left", baseline="top", fontSize=size, color=color, fontWeight=weight)
+    left = alt.XValue(alt.expr(f"width * {x}"))
+    return mark.encode(x=left, y=alt.YValue(y), text=alt.TextValue(alt.expr(said)))
 
 
-def _size_panel(
-    frames: Frames,
-    base: alt.Chart,
-    at_budget: alt.Chart,
-    ground: alt.Chart,
-    rows: pd.DataFrame,
-    x_domain: tuple[float, float],
-    palette: Palette,
-) -> alt.LayerChart:
+def _loss_panel(panel: _Panel) -> alt.LayerChart:
+    domain = domain_of(panel.rows["loss"], log=True, pad=0.06)
+    ink, accent = panel.palette.ink, panel.palette.accent
+    return alt.layer(_beyond_ground(panel), *_curve(panel, "loss", domain, None, ink, accent), height=_LOSS_HEIGHT)
+
+
+def _size_panel(panel: _Panel) -> alt.LayerChart:
     """N and D on one axis of counts."""
-    domain = domain_of(pd.concat([rows["params"], rows["tokens"]]), log=True, pad=0.07)
-    x = x_channel("flops", log=True, domain=x_domain)
-    layers = [ground]
-    for name, color, label, above in (
-        ("tokens", palette.categories[1], "tokens D", True),
-        ("params", palette.categories[0], "parameters N", False),
+    domain = domain_of(pd.concat([panel.rows["params"], panel.rows["tokens"]]), log=True, pad=0.07)
+    layers = [_beyond_ground(panel)]
+    for name, color, label, shift in (
+        ("tokens", panel.palette.categories[1], "tokens D", -16),
+        ("params", panel.palette.categories[0], "parameters N", 18),
     ):
-        y = y_channel(name, log=True, domain=domain, title="N and D")
-        layers += [*_band_layer(base, rows, name, x, domain, color), *_line_layers(base, x, y, color)]
-        layers += _marker(at_budget, x, y, palette.accent, color)
-        layers += _line_label(frames, rows, name, label, x, y, color, above)
+        layers += _curve(panel, name, domain, "N and D", color, color)
+        layers.append(
+            _line_label(panel, name, label, y_channel(name, log=True, domain=domain, title="N and D"), color, shift)
+        )
     return alt.layer(*layers, height=_SIZE_HEIGHT)
 
 
-def _line_layers(base: alt.Chart, x: alt.X, y: alt.Y, color: str) -> list[alt.Chart]:
-    """Dashed throughout, solid inside the runs."""
-    placed = base.encode(x=x, y=y)
-    inside = placed.transform_filter(f"datum.state == '{_CALM}'")
-    return [
+def _curve(
+    panel: _Panel, name: str, domain: tuple[float, float], title: str | None, color: str, point: str
+) -> list[alt.Chart]:
+    """A quantity along the frontier: band, dashed line, solid inside the runs, and the marker at the budget."""
+    x, y = panel.x, y_channel(name, log=True, domain=domain, title=title)
+    placed = panel.base.encode(x=x, y=y)
+    layers = [
         placed.mark_line(color=color, strokeWidth=2, strokeDash=[7, 5]),
-        inside.mark_line(color=color, strokeWidth=2.8),
+        placed.transform_filter(f"datum.state == '{_CALM}'").mark_line(color=color, strokeWidth=2.8),
+        panel.at_budget.mark_rule(color=panel.palette.accent, strokeWidth=1.5).encode(x=x),
+        panel.at_budget.mark_point(color=point, filled=True, size=110, opacity=1).encode(x=x, y=y),
     ]
+    if panel.rows[f"{name}_low"].notna().any():
+        low = alt.Y(f"{name}_low:Q", scale=position_scale(domain, log=True))
+        band = panel.base.mark_area(color=color, opacity=0.15, clip=True)
+        layers.insert(0, band.encode(x=x, y=low, y2=f"{name}_high:Q"))
+    return layers
 
 
-def _band_layer(
-    base: alt.Chart, rows: pd.DataFrame, name: str, x: alt.X, domain: tuple[float, float], color: str
-) -> list[alt.Chart]:
-    if not rows[f"{name}_low"].notna().any():
-        return []
-    low = alt.Y(f"{name}_low:Q", scale=position_scale(domain, log=True))
-    return [base.mark_area(color=color, opacity=0.15, clip=True).encode(x=x, y=low, y2=f"{name}_high:Q")]
-
-
-def _marker(at_budget: alt.Chart, x: alt.X, y: alt.Y, rule: str, point: str) -> list[alt.Chart]:
-    return [
-        at_budget.mark_rule(color=rule, strokeWidth=1.5).encode(x=x),
-        at_budget.mark_point(color=point, filled=True, size=110, opacity=1).encode(x=x, y=y),
-    ]
-
-
-def _beyond_ground(frames: Frames, rows: pd.DataFrame, x_domain: tuple[float, float], palette: Palette) -> alt.Chart:
+def _beyond_ground(panel: _Panel) -> alt.Chart:
     """Shade the budgets beyond the largest run; nothing where there are none."""
-    past = rows.loc[rows["beyond"] > 1, "flops"]
+    past = panel.rows.loc[panel.rows["beyond"] > 1, "flops"]
     ends = [(past.min(), past.max())] if len(past) else []
-    mark = frames.chart("ground", pd.DataFrame(ends, columns=["start", "end"], dtype=float))
-    start = alt.X("start:Q", scale=position_scale(x_domain, log=True))
-    return mark.mark_rect(color=palette.ground, opacity=0.10).encode(x=start, x2="end:Q")
+    mark = panel.frames.chart("ground", pd.DataFrame(ends, columns=["start", "end"], dtype=float))
+    start = alt.X("start:Q", scale=position_scale(panel.x_domain, log=True))
+    return mark.mark_rect(color=panel.palette.ground, opacity=0.10).encode(x=start, x2="end:Q")
 
 
-def _line_label(
-    frames: Frames, rows: pd.DataFrame, name: str, label: str, x: alt.X, y: alt.Y, color: str, above: bool
-) -> list[alt.Chart]:
-    known = rows[rows[name].notna()]
+def _line_label(panel: _Panel, name: str, label: str, y: alt.Y, color: str, shift: int) -> alt.Chart:
+    """The name of a line beside it, two thirds along."""
+    known = panel.rows[panel.rows[name].notna()]
     at = known.iloc[[len(known) * 2 // 3]][["flops", name]].assign(label=label)
-    mark = frames.chart(f"label_{name}", at).mark_text(
-        align="right", dy=-16 if above else 18, color=color, fontWeight="bold", fontSize=12
-    )
-    return [mark.encode(x=x, y=y, text="label:N")]
+    mark = panel.frames.chart(f"label_{name}", at)
+    mark = mark.mark_text(align="right", dy=shift, color=color, fontWeight="bold", fontSize=12)
+    return mark.encode(x=panel.x, y=y, text="label:N")
