@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scaling_core.fitting.solver import Problem, Solution
+from scaling_core.fitting.solver import EXACT, Problem, Solution
 from scaling_core.laws import Array
 
 Grade = Literal["good", "doubtful", "failed"]
@@ -18,6 +18,8 @@ AGREEMENT = 1e-6
 #: Condition number of the scaled Jacobian above which the runs leave some combination of parameters open.
 #: Ladders that vary N and D apart give 30 to 160 (240 Chinchilla points: 33); all at one D/N gives 660 and more.
 LARGE_CONDITION = 500.0
+#: Working coordinates are of order one: one this near to its bound is on it, but for rounding.
+_EDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,26 @@ class Certificate:
         return cls(**{**data, "on_bound": tuple(data["on_bound"]), "reasons": tuple(data["reasons"])})
 
 
-def certify(problem: Problem, solution: Solution, names: tuple[str, ...]) -> tuple[int, Certificate]:
-    """Pick the best start and say how far to trust it. Returns its index and the certificate."""
+def certify(
+    problem: Problem, solution: Solution, names: tuple[str, ...], on_one_line: bool = False
+) -> tuple[int, Certificate]:
+    """Pick the best start and say how far to trust it. Returns its index and the certificate.
+
+    ``on_one_line`` says that the law reads both N and D of runs in which one follows from the other. Its terms may
+    then change places at no cost, which no derivative at the optimum shows.
+    """
     best = _best(solution)
-    agreeing = int(np.sum(solution.total <= solution.total[best] * (1 + AGREEMENT) + 1e-300))
+    rounding = float(problem.objective.cost(np.full(problem.target.size, EXACT)).sum())
+    agreeing = int(np.sum(solution.total <= solution.total[best] * (1 + AGREEMENT) + rounding))
     u = solution.u[best]
     on_bound = _on_bound(problem, u, names)
     condition = _condition(problem, u)
     norm = float(solution.gradient_norm[best])
     doubts = _doubts(len(solution.u), agreeing, on_bound, condition, problem.target.size - len(names))
+    if on_one_line:
+        doubts += (
+            "N and D of these runs lie along one line: neither what is due to which nor the best split can be told.",
+        )
     failed = not norm <= CONVERGED_GRADIENT
     reasons = (("The solver did not reach an optimum.",) if failed else ()) + doubts
     grade: Grade = "failed" if failed else "doubtful" if doubts else "good"
@@ -80,7 +93,7 @@ def _best(solution: Solution) -> int:
 
 def _on_bound(problem: Problem, u: Array, names: tuple[str, ...]) -> tuple[str, ...]:
     working = problem.working
-    held = (u <= working.lower) | (u >= working.upper)
+    held = (u <= working.lower + _EDGE) | (u >= working.upper - _EDGE)
     return tuple(n for n, h in zip(names, held, strict=True) if h)
 
 

@@ -10,6 +10,7 @@ from scaling_core.fitting.bootstrap import bootstrap, resample_counts
 from scaling_core.fitting.certificate import certify
 from scaling_core.fitting.objective import Objective
 from scaling_core.fitting.recipe import fit_lines
+from scaling_core.fitting.recommend import COLLINEAR, correlation
 from scaling_core.fitting.result import FitResult
 from scaling_core.fitting.selection import FITTED, Selection, roles
 from scaling_core.fitting.solver import Problem, minimise
@@ -41,7 +42,7 @@ def fit(
     problem, scale = _problem(law, rows, objective)
     starts = problem.working.starts(rows["loss"].to_numpy(dtype=float) / scale)
     solution = minimise(problem, starts, np.ones(len(rows)))
-    best, certificate = certify(problem, solution, law.parameter_names)
+    best, certificate = certify(problem, solution, law.parameter_names, _on_one_line(law, rows))
     u = solution.u[best]
     groups = _groups(rows, selection)
     counts = resample_counts(groups, resamples, len(law.parameters), seed)
@@ -93,6 +94,11 @@ def _require_enough(law: Law, rows: pd.DataFrame) -> None:
             f"{law.title} has {len(law.parameters)} parameters, but the chosen runs stand at fewer different places.",
             fix="Choose a simpler law, or add runs that differ.",
         )
+
+
+def _on_one_line(law: Law, rows: pd.DataFrame) -> bool:
+    """Whether the law reads both N and D, and one follows from the other: at one D/N, or at one C."""
+    return {"params", "tokens"} <= set(law.predictors) and abs(correlation(rows)) > COLLINEAR
 
 
 def _problem(law: Law, rows: pd.DataFrame, objective: Objective) -> tuple[Problem, float]:

@@ -10,8 +10,9 @@ import pandas as pd
 from scaling_core.runs.schema import RunTable
 
 #: ln N and ln D more correlated than this cannot be told apart by runs as noisy as ours.
-_COLLINEAR = 0.97
+COLLINEAR = 0.97
 _MIN_LEVELS = 3
+_LETTER = {"params": "n", "tokens": "d", "flops": "c"}
 
 
 class Recommendation(NamedTuple):
@@ -22,30 +23,41 @@ class Recommendation(NamedTuple):
 
 
 def recommend(table: RunTable) -> Recommendation | None:
-    """Return the law to start with, or None where nothing can be fitted (no loss, or fewer than three runs)."""
+    """Return the law to start with, or None where none can be fitted (no loss, or too few runs that differ)."""
     frame = table.frame[table.frame["is_final"] & table.frame["loss"].notna()]
     if len(frame) < 3:  # a single training log: its checkpoints are all there is
         frame = table.frame[table.frame["loss"].notna()]
     levels = {c: frame[c].nunique() for c in ("params", "tokens", "flops")}
-    enough_for_offset = "-offset" if len(frame) >= 4 else ""
-    if len(frame) < 3 or max(levels.values()) < _MIN_LEVELS:
-        return None
-    if min(levels["params"], levels["tokens"]) >= _MIN_LEVELS and len(frame) >= 6:
-        if _correlation(frame) < _COLLINEAR:
-            return Recommendation("chinchilla", "N and D vary independently, so both can be fitted.")
-        return Recommendation(
-            f"power-c{enough_for_offset}",
-            "N and D rise together in these runs, so their effects cannot be told apart; loss against C can be fitted.",
+    if min(levels["params"], levels["tokens"]) >= _MIN_LEVELS and _enough_for_both(frame):
+        if correlation(frame) < COLLINEAR:  # where D falls as N rises, loss has a lowest point to look at
+            return Recommendation("chinchilla", "N and D vary apart from each other, so both can be fitted.")
+        reason = (
+            "N and D rise together in these runs, so their effects cannot be told apart; loss against C can be fitted."
         )
-    for column, letter, other in (("params", "n", "D"), ("tokens", "d", "N")):
-        if levels[column] >= _MIN_LEVELS and levels["tokens" if column == "params" else "params"] < _MIN_LEVELS:
-            return Recommendation(
-                f"power-{letter}{enough_for_offset}",
-                f"{other} takes fewer than {_MIN_LEVELS} values, so only the effect of {letter.upper()} can be fitted.",
+        return _power(frame, "flops", reason)
+    for column, other, letters in (("params", "tokens", "ND"), ("tokens", "params", "DN")):
+        if levels[column] >= _MIN_LEVELS > levels[other]:
+            reason = (
+                f"{letters[1]} takes fewer than {_MIN_LEVELS} values, so only the effect of {letters[0]} can be fitted."
             )
-    return Recommendation(f"power-c{enough_for_offset}", "There are too few runs for a law in both N and D.")
+            return _power(frame, column, reason)
+    return _power(frame, "flops", "There are too few runs for a law in both N and D.")
 
 
-def _correlation(frame: pd.DataFrame) -> float:
-    both = frame.dropna(subset=["params", "tokens"])
-    return float(abs(np.corrcoef(np.log(both["params"]), np.log(both["tokens"]))[0, 1]))
+def correlation(frame: pd.DataFrame) -> float:
+    """Correlation of ln N and ln D over the rows that have both."""
+    both = frame[["params", "tokens"]].dropna()
+    return float(np.corrcoef(np.log(both["params"]), np.log(both["tokens"]))[0, 1])
+
+
+def _enough_for_both(frame: pd.DataFrame) -> bool:
+    both = frame[["params", "tokens"]].dropna()
+    return len(both) >= 6 and len(both.drop_duplicates()) >= 5
+
+
+def _power(frame: pd.DataFrame, column: str, reason: str) -> Recommendation | None:
+    """A power law in one column, with an offset where there are runs enough; None where the column hardly varies."""
+    if frame[column].nunique() < _MIN_LEVELS:
+        return None
+    name = f"power-{_LETTER[column]}"
+    return Recommendation(name + ("-offset" if frame[column].notna().sum() >= 4 else ""), reason)

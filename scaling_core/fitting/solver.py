@@ -17,8 +17,9 @@ from scaling_core.laws import Array, Mask, Working
 MAX_ITERATIONS = 300
 #: Scaled gradient below which the iteration stops (see ``Solution.gradient_norm``).
 TARGET_GRADIENT = 1e-10
-#: Relative residuals below this are rounding: a fit that leaves no more is exact.
-_EXACT = 1e-10
+#: Relative residuals below this are rounding: a fit that leaves no more is exact. (Rounding leaves up to 2e-15 of the
+#: largest loss, and a gradient must stay below ``CONVERGED_GRADIENT`` of this when that is all there is.)
+EXACT = 1e-8
 _MIN_DAMPING, _MAX_DAMPING = 1e-12, 1e12
 
 
@@ -60,7 +61,7 @@ class Problem:
         hessian = (jac * bend_gg[:, None, :]) @ jac.transpose(0, 2, 1) + second
         size = np.abs(jac)
         # A gradient is small against what it is the difference of, or against slopes of rounding size.
-        scale = np.einsum("bpn,bn->bp", size, np.abs(slope) + weights * _EXACT)
+        scale = np.einsum("bpn,bn->bp", size, np.abs(slope) + weights * EXACT)
         damping = np.einsum("bpn,bn->bp", size * size, weights * self.objective.secant(r))
         return gradient, scale, hessian, damping
 
