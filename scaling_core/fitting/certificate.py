@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -54,8 +54,28 @@ class Certificate:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Certificate:
-        """Rebuild from ``to_json``."""
-        return cls(**{**data, "on_bound": tuple(data["on_bound"]), "reasons": tuple(data["reasons"])})
+        """Rebuild from ``to_json``; an infinite number may have become null on the way, since JSON has none.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, OverflowError
+            If something is missing or of another kind.
+        """
+        if data["grade"] not in get_args(Grade):
+            raise ValueError(f"there is no grade {data['grade']}")
+        return cls(
+            gradient_norm=_number(data["gradient_norm"]),
+            starts=int(data["starts"]),
+            starts_agreeing=int(data["starts_agreeing"]),
+            on_bound=tuple(str(name) for name in data["on_bound"]),
+            condition=_number(data["condition"]),
+            grade=data["grade"],
+            reasons=tuple(str(reason) for reason in data["reasons"]),
+        )
+
+
+def _number(value: Any) -> float:
+    return float("inf") if value is None else float(value)
 
 
 def certify(

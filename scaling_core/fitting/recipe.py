@@ -6,7 +6,7 @@ runs themselves split theirs, and how tightly they kept to it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,21 @@ class Line:
     spread: float
     scatter: float
     n: int
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Line:
+        """Rebuild from its fields as JSON types.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, OverflowError
+            If one is missing, of another kind, or not possible.
+        """
+        numbers = {f.name: float(data[f.name]) for f in fields(cls)}
+        line = cls(**{**numbers, "n": int(data["n"])})  # type: ignore[arg-type]
+        if not (np.isfinite(list(numbers.values())).all() and line.n >= 3 and line.spread > 0 and line.scatter >= 0):
+            raise ValueError("a line of the runs has impossible numbers")
+        return line
 
     def value(self, flops: Array) -> Array:
         """The line at budgets of shape (m,)."""

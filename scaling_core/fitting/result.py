@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.fitting.certificate import Certificate
+from scaling_core.fitting.recipe import Line
 from scaling_core.laws import Array, Law, Predictors, get_law
 from scaling_core.units import format_number
 
@@ -147,27 +149,42 @@ class FitResult:
         """
         try:
             law = get_law(data["law"])
-            theta = np.array([float(data["parameters"][n]) for n in law.parameter_names])
-            draws = np.array(data["bootstrap"]["draws"], dtype=float).reshape(-1, len(theta))
             return cls(
                 law=law,
-                theta=theta,
-                draws=draws,
+                theta=_read_theta(law, [float(data["parameters"][n]) for n in law.parameter_names]),
+                draws=_read_theta(law, data["bootstrap"]["draws"] or np.zeros((0, len(law.parameters)))),
                 objective=str(data["objective"]["name"]),
                 value=float(data["objective"]["value"]),
                 certificate=Certificate.from_json(data["certificate"]),
                 n_points=int(data["n_points"]),
                 points=pd.DataFrame(),
-                ranges={k: (float(v[0]), float(v[1])) for k, v in data["ranges"].items()},
-                lines=dict(data["lines"]),
-                notes=tuple(data["notes"]),
+                ranges={name: _read_range(*pair) for name, pair in data["ranges"].items()},
+                lines={name: asdict(Line.from_json(line)) for name, line in data["lines"].items()},
+                notes=tuple(str(note) for note in data["notes"]),
                 seed=int(data["bootstrap"]["seed"]),
             )
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UserError(
                 f"This is not a fit that Scaling Explorer saved ({type(error).__name__}: {error}).",
                 fix="Make one with: python -m scaling_core fit FILES --law LAW --json > fit.json",
             ) from error
+
+
+def _read_theta(law: Law, values: Any) -> Array:
+    """Parameters of shape (..., p) as the law allows them."""
+    theta = np.array(values, dtype=float)
+    if theta.shape[-1:] != (len(law.parameters),) or theta.ndim > 2:
+        raise ValueError(f"{law.name} has {len(law.parameters)} parameters")
+    lower, upper = np.array([(p.lower, p.upper) for p in law.parameters]).T
+    if not (np.isfinite(theta) & (theta >= lower) & (theta <= upper)).all():
+        raise ValueError("a parameter is outside of its bounds")
+    return theta
+
+
+def _read_range(low: Any, high: Any) -> tuple[float, float]:
+    if not 0 < float(low) <= float(high) < math.inf:
+        raise ValueError(f"{low} to {high} is no range")
+    return float(low), float(high)
 
 
 def quantile_interval(draws: Array, level: float) -> tuple[Array, Array]:
