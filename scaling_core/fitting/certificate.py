@@ -118,7 +118,8 @@ def _on_bound(problem: Problem, u: Array, names: tuple[str, ...]) -> tuple[str, 
 
 
 def _condition(problem: Problem, u: Array) -> float:
-    jac = problem.working.gradient(u[None])[0] / problem.working.value(u[None])
+    here = problem.working.at(u[None])
+    jac = here.gradient()[0] / here.value
     length = np.linalg.norm(jac, axis=1, keepdims=True)
     if (length == 0).any():  # a parameter that changes nothing
         return float("inf")

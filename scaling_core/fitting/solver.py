@@ -34,7 +34,7 @@ class Problem:
     def residuals(self, u: Array) -> Array:
         """Residuals, shape (B, n), at ``u`` of shape (B, p). Not finite where the law cannot be evaluated."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value = self.working.value(u)
+            value = self.working.at(u).value
             return (np.log(value) if self.objective.space == "log" else value) - self.target
 
     def total(self, residuals: Array, weights: Array) -> Array:
@@ -46,16 +46,16 @@ class Problem:
 
     def derivatives(self, u: Array, r: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
         """Gradient (B, p), its scale (B, p), Hessian (B, p, p) and a positive diagonal (B, p) for damping."""
-        jac = self.working.gradient(u)  # (B, p, n) of the value, then of the residual
+        here = self.working.at(u)
+        jac = here.gradient()  # (B, p, n) of the value, then of the residual
         slope = weights * self.objective.slope(r)
         bend = weights * self.objective.bend(r)
         if self.objective.space == "log":
-            value = self.working.value(u)
-            jac = jac / value[:, None, :]
-            second = self.working.curvature(u, slope / value)
+            jac /= here.value[:, None, :]
+            second = here.curvature(slope / here.value)
             bend_gg = bend - slope  # ∇² ln S = ∇²S / S − (∇S/S)(∇S/S)ᵀ
         else:
-            second = self.working.curvature(u, slope)
+            second = here.curvature(slope)
             bend_gg = bend
         gradient = np.einsum("bpn,bn->bp", jac, slope)
         hessian = (jac * bend_gg[:, None, :]) @ jac.transpose(0, 2, 1) + second

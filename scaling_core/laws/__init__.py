@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scaling_core.errors import UserError
-from scaling_core.laws.base import Allocation, Array, Law, Mask, Parameter, Predictors, Working
+from scaling_core.laws.base import Allocation, Array, Evaluation, Law, Mask, Parameter, Predictors, Working
 from scaling_core.laws.chinchilla import FLOPS_PER_PARAM_TOKEN, Chinchilla
 from scaling_core.laws.power import PowerLaw
 
@@ -34,6 +34,7 @@ __all__ = [
     "LAWS",
     "Allocation",
     "Array",
+    "Evaluation",
     "Law",
     "Mask",
     "Parameter",

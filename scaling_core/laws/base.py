@@ -36,28 +36,34 @@ class Allocation(NamedTuple):
     loss: Array
 
 
+class Evaluation(ABC):
+    """A law at a batch of B parameter vectors, bound to n runs: value and derivatives from shared intermediates."""
+
+    value: Array
+    """Predicted loss over the loss scale, shape (B, n)."""
+
+    @abstractmethod
+    def gradient(self) -> Array:
+        """First derivatives of the value by working coordinates, shape (B, p, n)."""
+
+    @abstractmethod
+    def curvature(self, v: Array) -> Array:
+        """Second derivatives of the value summed over runs with weights ``v`` (B, n): shape (B, p, p)."""
+
+
 class Working(ABC):
     """A law bound to runs, in the coordinates a solver works in.
 
     Predictors are centred in ln and loss is divided by ``loss_scale``, so that all coordinates are of order one
-    and nearly uncorrelated (uncentred, corr(ln A, alpha) is about .999). B is the batch of parameter vectors, n
-    the runs, p the parameters.
+    and nearly uncorrelated (uncentred, corr(ln A, alpha) is about .999).
     """
 
     lower: Array
     upper: Array
 
     @abstractmethod
-    def value(self, u: Array) -> Array:
-        """Predicted loss over ``loss_scale``, shape (B, n), at ``u`` of shape (B, p)."""
-
-    @abstractmethod
-    def gradient(self, u: Array) -> Array:
-        """First derivatives of the value by ``u``, shape (B, p, n)."""
-
-    @abstractmethod
-    def curvature(self, u: Array, v: Array) -> Array:
-        """Second derivatives of the value summed over runs with weights ``v`` (B, n): shape (B, p, p)."""
+    def at(self, u: Array) -> Evaluation:
+        """Evaluate at ``u`` of shape (B, p)."""
 
     @abstractmethod
     def to_natural(self, u: Array) -> Array:

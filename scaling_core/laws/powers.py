@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_core.laws.base import Array, Law, Predictors, Working
+from scaling_core.laws.base import Array, Evaluation, Law, Predictors, Working
 from scaling_core.laws.projection import nonnegative_least_squares
 
 #: An exponent of 3 means that loss falls 8 times as x doubles: steeper than anything seen.
@@ -83,6 +83,37 @@ class _BoundTerm:
     log_x: Array
 
 
+class _PowersAt(Evaluation):
+    """Terms at a batch of points; the powers, which cost most, are taken once."""
+
+    def __init__(self, u: Array, terms: list[_BoundTerm], shapes: list[Array]) -> None:
+        self._u, self._terms, self._shapes = u, terms, shapes
+        self._parts = [u[:, t.coefficient, None] * s for t, s in zip(terms, shapes, strict=True)]
+        self.value = np.asarray(sum(self._parts))
+
+    def gradient(self) -> Array:
+        out = np.zeros((*self._u.shape, self.value.shape[1]))
+        for term, shape, part in zip(self._terms, self._shapes, self._parts, strict=True):
+            out[:, term.coefficient] += shape
+            for index, log_x in zip(term.exponents, term.log_x, strict=True):
+                out[:, index] -= log_x * part
+        return out
+
+    def curvature(self, v: Array) -> Array:
+        p = self._u.shape[1]
+        out = np.zeros((len(self._u), p, p))
+        for term, shape in zip(self._terms, self._shapes, strict=True):
+            weighted = v * shape
+            c = self._u[:, term.coefficient]
+            cross = -weighted @ term.log_x.T
+            for a, i in enumerate(term.exponents):
+                out[:, term.coefficient, i] += cross[:, a]
+                out[:, i, term.coefficient] += cross[:, a]
+                for b, j in enumerate(term.exponents):
+                    out[:, i, j] += c * (weighted @ (term.log_x[a] * term.log_x[b]))
+        return out
+
+
 class _WorkingPowers(Working):
     """Coefficients at the centre of the data over the loss scale, and exponents as they are."""
 
@@ -99,31 +130,8 @@ class _WorkingPowers(Working):
             [MAX_EXPONENT if i in self._exponent_indices else MAX_COEFFICIENT for i in range(len(self.lower))]
         )
 
-    def value(self, u: Array) -> Array:
-        shapes = self._shapes(u)
-        return np.asarray(sum(u[:, t.coefficient, None] * s for t, s in zip(self._terms, shapes, strict=True)))
-
-    def gradient(self, u: Array) -> Array:
-        out = np.zeros((u.shape[0], u.shape[1], self._n))
-        for term, shape in zip(self._terms, self._shapes(u), strict=True):
-            out[:, term.coefficient] += shape
-            contribution = u[:, term.coefficient, None] * shape
-            for index, log_x in zip(term.exponents, term.log_x, strict=True):
-                out[:, index] -= log_x * contribution
-        return out
-
-    def curvature(self, u: Array, v: Array) -> Array:
-        out = np.zeros((u.shape[0], u.shape[1], u.shape[1]))
-        for term, shape in zip(self._terms, self._shapes(u), strict=True):
-            weighted = v * shape
-            c = u[:, term.coefficient]
-            cross = -weighted @ term.log_x.T
-            for a, i in enumerate(term.exponents):
-                out[:, term.coefficient, i] += cross[:, a]
-                out[:, i, term.coefficient] += cross[:, a]
-                for b, j in enumerate(term.exponents):
-                    out[:, i, j] += c * (weighted @ (term.log_x[a] * term.log_x[b]))
-        return out
+    def at(self, u: Array) -> Evaluation:
+        return _PowersAt(u, self._terms, self._shapes(u))
 
     def to_natural(self, u: Array) -> Array:
         return self._move(u, self._scale, +1.0)

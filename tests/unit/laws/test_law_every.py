@@ -90,10 +90,10 @@ def test_jacobian_is_the_derivative_of_predict(law: Law) -> None:
 @EVERY_LAW
 def test_working_gradient_is_the_derivative_of_value(law: Law) -> None:
     working, u = bound(law), points(law)
-    gradient = working.gradient(u)
+    gradient = working.at(u).gradient()
     assert gradient.shape == (len(u), len(law.parameters), 9)
     for i in range(len(law.parameters)):
-        assert_close(gradient[:, i], central(working.value, u, i), 1e-8)
+        assert_close(gradient[:, i], central(lambda p: working.at(p).value, u, i), 1e-8)
 
 
 @EVERY_LAW
@@ -101,10 +101,13 @@ def test_working_curvature_is_the_derivative_of_the_weighted_gradient(law: Law) 
     working, u = bound(law), points(law)
     weights = np.random.default_rng(2).normal(size=(len(u), 9))  # of both signs: residuals are
     expected = np.stack(
-        [central(lambda p: np.einsum("bpn,bn->bp", working.gradient(p), weights), u, i) for i in range(u.shape[1])],
+        [
+            central(lambda p: np.einsum("bpn,bn->bp", working.at(p).gradient(), weights), u, i)
+            for i in range(u.shape[1])
+        ],
         axis=-1,
     )
-    curvature = working.curvature(u, weights)
+    curvature = working.at(u).curvature(weights)
     assert_close(curvature, expected, 1e-7)
     np.testing.assert_allclose(curvature, curvature.transpose(0, 2, 1), rtol=1e-12, atol=0)
 
@@ -118,7 +121,7 @@ def test_working_coordinates_come_back(law: Law) -> None:
 @EVERY_LAW
 def test_working_value_is_the_prediction_over_the_loss_scale(law: Law) -> None:
     working, u = bound(law), points(law)
-    np.testing.assert_allclose(working.value(u), law.predict(working.to_natural(u), runs()) / LOSS_SCALE, rtol=1e-12)
+    np.testing.assert_allclose(working.at(u).value, law.predict(working.to_natural(u), runs()) / LOSS_SCALE, rtol=1e-12)
 
 
 @EVERY_LAW
@@ -127,8 +130,8 @@ def test_starts_are_finite_distinct_and_inside_the_bounds(law: Law) -> None:
     u = working.starts(np.linspace(1.3, 0.8, 9))
     assert len(np.unique(u, axis=0)) == len(u) >= 10
     assert ((u >= working.lower) & (u <= working.upper)).all()
-    assert np.isfinite(working.value(u)).all()
-    assert (working.value(u) > 0).all()
+    assert np.isfinite(working.at(u).value).all()
+    assert (working.at(u).value > 0).all()
 
 
 @EVERY_LAW
