@@ -89,7 +89,8 @@ def log_ticks(domain: tuple[float, float]) -> list[float]:
         ticks = [d * 10.0**k for k in range(first, math.ceil(math.log10(high)) + 1) for d in digits]
         return [t for t in ticks if low <= t <= high]
     step = _round_step((high - low) / 6)
-    return [round(k * step, 12) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    ticks = [float(f"{k * step:.12g}") for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [t for t in ticks if low <= t <= high]
 
 
 def _round_step(raw: float) -> float:
@@ -132,6 +133,7 @@ def group_by(frame: pd.DataFrame, column: str, palette: Palette) -> Groups:
 
 
 def _number_groups(column: str, values: pd.Series) -> tuple[pd.Series, list[str]]:
+    values = values.where(np.isfinite(values))
     distinct = np.unique(values.dropna())
     if len(distinct) > MAX_GROUPS:
         distinct, values = _binned(values, distinct)

@@ -62,7 +62,7 @@ class _Panel:
         frames = Frames()
         base = frames.chart("frontier", rows)
         at_budget = base.transform_filter(f"datum.step == {BUDGET}")
-        return cls(rows, palette, frames, base, at_budget, (float(rows["flops"].min()), float(rows["flops"].max())))
+        return cls(rows, palette, frames, base, at_budget, domain_of(rows["flops"], log=True, pad=0.0))
 
     @property
     def x(self) -> alt.X:

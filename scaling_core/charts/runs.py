@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from scaling_core.charts.axes import (
@@ -45,11 +46,9 @@ def point_frame(runs: pd.DataFrame, view: View, color: str, palette: Palette) ->
     known = runs[runs[view.x].notna() & runs[view.y].notna()]
     drawn = known[(known[view.x] > 0) | (not view.log_x)]
     drawn = drawn[(drawn[view.y] > 0) | (not view.log_y)]
-    if len(drawn) > _MAX_POINTS:  # ends of runs first, then an even share of the rest
-        drawn = drawn.sort_values("is_final", ascending=False, kind="stable")
-        ends = int(drawn["is_final"].sum())
-        step = max(1, (len(drawn) - ends) // max(1, _MAX_POINTS - ends))
-        drawn = pd.concat([drawn.iloc[:ends], drawn.iloc[ends::step]]).iloc[:_MAX_POINTS]
+    if len(drawn) > _MAX_POINTS:  # ends of runs first, then of the rest what there is room for
+        ends = _even_share(drawn[drawn["is_final"]], _MAX_POINTS)
+        drawn = pd.concat([ends, _even_share(drawn[~drawn["is_final"]], _MAX_POINTS - len(ends))])
     groups = group_by(drawn, color, palette)
     out = pd.DataFrame({view.x: drawn[view.x], view.y: drawn[view.y], "group": groups.labels})
     out["run"] = drawn["run"].astype(str)
@@ -58,6 +57,11 @@ def point_frame(runs: pd.DataFrame, view: View, color: str, palette: Palette) ->
         out[f"{name}_text"] = [format_value(name, float(v)) for v in drawn[name]]
     out["law_text"], out["residual_text"] = _law_texts(drawn)
     return out, groups
+
+
+def _even_share(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """At most so many rows, from the first to the last at even distances."""
+    return rows if len(rows) <= count else rows.iloc[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
 def _law_texts(drawn: pd.DataFrame) -> tuple[list[str], list[str]]:
