@@ -1,0 +1,81 @@
+"""Frames to draw, and ways to look into a finished figure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from made_runs import chinchilla_runs, fitted, noise, table
+
+from scaling_core.charts.figure import Figure
+from scaling_core.fitting import FitResult
+
+Spec = dict[str, Any]
+
+
+@cache
+def grid_fit() -> FitResult:
+    """A Chinchilla law on a grid, with a bootstrap."""
+    return fitted(chinchilla_runs(0.01), objective="mse-log", resamples=40)
+
+
+@cache
+def line_fit() -> FitResult:
+    """A power law in N with offset, with a bootstrap."""
+    x = np.geomspace(1e7, 1e10, 12)
+    return fitted(table(x, 7e9, (2 + 40 * x**-0.2) * noise(12, 0.01)), "power-n-offset", "mse-log", 40)
+
+
+def some_runs(n: int, **columns: Any) -> pd.DataFrame:
+    """Runs with a role, as a page has them before any law."""
+    rng = np.random.default_rng(0)
+    N, D = np.exp(rng.uniform(np.log(1e7), np.log(1e10), n)), np.exp(rng.uniform(np.log(1e9), np.log(1e12), n))
+    return table(N, D, rng.uniform(2, 4, n)).frame.assign(role="fitted", **columns)
+
+
+def checked(figure: Figure) -> Spec:
+    """The specification, checked against Vega-Lite's schema, and its data against what is drawn of it."""
+    spec = figure.spec(validate=True)
+    for part, name in parts(spec):
+        frame = figure.frames.by_name[name]
+        assert fields(part.get("encoding", {})) <= set(frame.columns), (name, part)
+    json.dumps(figure.to_json_spec(), allow_nan=False)
+    return spec
+
+
+def parts(spec: Spec, data: str | None = None) -> Iterator[tuple[Spec, str]]:
+    """Every mark of a specification with the name of its data."""
+    data = spec.get("data", {}).get("name", data)
+    if "mark" in spec:
+        assert data is not None
+        yield spec, data
+    for inner in (*spec.get("layer", ()), *spec.get("vconcat", ())):
+        yield from parts(inner, data)
+
+
+def marks(spec: Spec, kind: str) -> list[Spec]:
+    return [part for part, _ in parts(spec) if part["mark"]["type"] == kind]
+
+
+def fields(encoding: Any) -> set[str]:
+    """Columns that an encoding reads, in conditions too."""
+    if isinstance(encoding, list):
+        return set().union(*map(fields, encoding))
+    if not isinstance(encoding, dict):
+        return set()
+    own = {encoding["field"]} if isinstance(encoding.get("field"), str) else set()
+    return own.union(*map(fields, encoding.values()))
+
+
+def strings(value: Any) -> Iterator[tuple[str, str]]:
+    """Every string of a specification with the key it stands under; not the data."""
+    inner = value.items() if isinstance(value, dict) else (("", v) for v in value) if isinstance(value, list) else ()
+    for key, each in inner:
+        if isinstance(each, str):
+            yield key, each
+        elif key != "datasets":
+            yield from strings(each)
