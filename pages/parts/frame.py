@@ -32,7 +32,8 @@ def page(title: str, question: str, body: Callable[[], None]) -> None:
     """Draw a page: strip, title, the one sentence it answers, and its body, with errors worded."""
     state.begin(title)
     style.apply()
-    _strip()
+    with worded_errors():
+        _strip()
     st.title(title)
     st.markdown(question)
     for refused in state.complaints():

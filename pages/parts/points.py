@@ -28,6 +28,12 @@ def clear_box() -> None:
     state.put(box="")
 
 
+def clear_button() -> None:
+    """Offer to fit all runs again, where some were chosen."""
+    if state.get("box"):
+        st.button("Fit all runs", on_click=clear_box, icon=":material/deselect:", key="clear_box")
+
+
 def sentence(roles: Any) -> None:
     """Say which runs are fitted, and offer to fit all again where some were chosen."""
     counts = roles.value_counts()
@@ -39,4 +45,4 @@ def sentence(roles: Any) -> None:
             f":material/select: Fitting **{counts.get(FITTED, 0)}** runs inside the box you drew; "
             f"**{counts.get(HELD_OUT, 0)}** are held out (hollow)."
         )
-        st.button("Fit all runs", on_click=clear_box, icon=":material/deselect:", key="clear_box")
+        clear_button()

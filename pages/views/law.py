@@ -27,8 +27,7 @@ def body() -> None:
             fit = data.current_fit()
         except UserError as error:  # the controls stay, so that another choice can be made
             frame.show_error(error)
-            if state.get("box"):
-                st.button("Fit all runs", on_click=points.clear_box, icon=":material/deselect:", key="clear_box")
+            points.clear_button()
             return
         answer(fit)
         main_chart(fit)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import data, frame, state
+from pages.parts import data, frame, points, state
 from scaling_core.charts.plan import plan_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
@@ -32,7 +32,12 @@ def body() -> None:
         "Go to a budget, in FLOPs", key="budget", placeholder="5.76e23",
         help="Sets where the slider starts; the link keeps it. Moving the slider stays in your browser.",
     )  # fmt: skip
-    basis = data.basis()
+    try:
+        basis = data.basis()
+    except UserError as error:  # published laws can still be chosen
+        frame.show_error(error)
+        points.clear_button()
+        return
     if basis.doubts:
         st.warning("This plan stands on a doubtful fit. " + " ".join(basis.doubts), icon=":material/warning:")
     low, high = span(basis)

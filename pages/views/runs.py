@@ -26,6 +26,8 @@ def body() -> None:
         runs = data.table()
     except UserError as error:
         frame.show_error(error)
+        if st.session_state[UPLOADER]:
+            st.caption("To leave a file out, take it from the drop zone with its ×.")
         correct_columns()
         return
     st.markdown(facts(runs))
@@ -33,7 +35,8 @@ def body() -> None:
     for note in questions:
         st.warning(frame.plain(note.text), icon=":material/question_mark:")
     main_chart(runs)
-    details(runs, bool(questions))
+    own_without_loss = not runs.has_loss and st.session_state["sample"] is None
+    details(runs, bool(questions) or own_without_loss)
 
 
 def correct_columns() -> None:
