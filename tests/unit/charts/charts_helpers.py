@@ -37,9 +37,9 @@ def some_runs(n: int, **columns: Any) -> pd.DataFrame:
     return table(N, D, rng.uniform(2, 4, n)).frame.assign(role="fitted", **columns)
 
 
-def checked(figure: Figure) -> Spec:
-    """The specification, checked against Vega-Lite's schema, and its data against what is drawn of it."""
-    spec = figure.spec(validate=True)
+def checked(figure: Figure, schema: bool = True) -> Spec:
+    """The specification, checked against Vega-Lite's schema (slow), and its data against what is drawn of it."""
+    spec = figure.spec(validate=schema)
     for part, name in parts(spec):
         frame = figure.frames.by_name[name]
         assert fields(part.get("encoding", {})) <= set(frame.columns), (name, part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields as dataclass_fields
+from functools import cache
 
 import altair as alt
 import numpy as np
@@ -45,23 +46,27 @@ def runs_figure(palette: Palette, runs: pd.DataFrame | None = None, with_line: b
     return runs_chart(some_runs(30) if runs is None else runs, C_LOSS, "params", palette, law)
 
 
+@cache
 def family_figure(palette: Palette) -> Figure:
     fit = grid_fit()
     main = frontier_of(basis_of_fit(fit), 6e16, 6e23, 1e20)
     return law_chart(fit.points, C_LOSS, palette, curves=family(fit, "flops"), main=main, extent=fit.ranges["flops"])
 
 
+@cache
 def line_figure(palette: Palette) -> Figure:
     fit = line_fit()
     return law_chart(fit.points, View("params", "loss"), palette, main=line(fit), extent=fit.ranges["params"])
 
 
+@cache
 def residual_figure(palette: Palette) -> Figure:
     return residual_chart(grid_fit().points, "flops", palette)
 
 
+@cache
 def plan_figure(palette: Palette) -> Figure:
-    return plan_chart(frontier_of(basis_of_fit(grid_fit()), 1e18, 1e25, 1e23), 1e23, 0.9, palette)
+    return plan_chart(frontier_of(basis_of_fit(grid_fit()), 1e20, 1e25, 5.76e23), 5.76e23, 0.9, palette)
 
 
 FIGURES: dict[str, Callable[[Palette], Figure]] = {
@@ -119,7 +124,7 @@ def test_few_or_poor_rows_are_drawn(runs: pd.DataFrame) -> None:
         law_chart(runs, C_LOSS, LIGHT),
         residual_chart(runs.assign(predicted=2.0, residual=runs["loss"] / 2 - 1), "flops", LIGHT),
     ):
-        checked(figure)
+        checked(figure, schema=False)  # the shapes are those of fuller charts, checked above
         drawn = figure.frames.by_name["points"]
         assert len(drawn) == runs["loss"].notna().sum()
 
@@ -183,7 +188,7 @@ def test_ends_of_runs_are_drawn_first_where_rows_are_too_many() -> None:
     assert np.diff(others).max() <= 9  # 1,700 of 11,700: every seventh, with gaps where an end stands
 
 
-@pytest.mark.parametrize("rows", [2000, 2001, 3999, 5000])
+@pytest.mark.parametrize("rows", [2001, 3999])
 @pytest.mark.parametrize("is_final", [True, False])
 def test_the_last_row_is_drawn_however_many_there_are(rows: int, is_final: bool) -> None:
     points, _ = point_frame(some_runs(rows, is_final=is_final), C_LOSS, "params", LIGHT)
@@ -242,9 +247,7 @@ def test_names_from_a_file_are_data_and_never_code(color: str) -> None:
 
 
 def test_the_budget_slider_counts_exactly_the_rows() -> None:
-    start = 5.76e23
-    rows = frontier_of(basis_of_fit(grid_fit()), 1e19, 1e26, start)
-    figure = plan_chart(rows, start, 0.9, LIGHT)
+    start, figure = 5.76e23, plan_figure(LIGHT)
     spec = figure.spec()
     (budget,) = [p for p in spec["params"] if p["name"] == BUDGET]
     drawn = figure.frames.by_name["frontier"]
@@ -278,8 +281,7 @@ def test_the_read_out_writes_the_row_it_stands_on() -> None:
 
 
 def test_a_plan_with_intervals_says_their_level_and_draws_bands() -> None:
-    rows = frontier_of(basis_of_fit(grid_fit()), 1e18, 1e25, 1e20)
-    figure = plan_chart(rows, 1e20, 0.9, LIGHT)
+    figure = plan_figure(LIGHT)
     drawn = figure.frames.by_name["frontier"]
     assert "90% intervals" in drawn["budget_text"].iloc[0]
     assert (drawn["params_interval"].str.count(" – ") == 1).all()
@@ -290,7 +292,7 @@ def test_a_plan_without_sizes_has_no_panel_for_them() -> None:
     known = frontier_of(basis_of_published(get_published("muennighoff")), 1e19, 1e22, 1e20)
     without = known.assign(params=np.nan, tokens=np.nan, tokens_per_param=np.nan)
     figure = plan_chart(without, 1e20, 0.9, LIGHT)
-    assert len(checked(figure)["vconcat"]) == 2
+    assert len(checked(figure, schema=False)["vconcat"]) == 2
     drawn = figure.frames.by_name["frontier"]
     assert set(drawn["params_text"]) == {"unknown"}
     assert set(drawn["warning_short"]) == {"Extent of the data not known"}
@@ -298,4 +300,4 @@ def test_a_plan_without_sizes_has_no_panel_for_them() -> None:
 
 def test_a_plan_of_one_budget_is_drawn() -> None:
     rows = frontier(basis_of_published(get_published("besiroglu")), np.array([1e22]))
-    checked(plan_chart(rows, 1e22, 0.9, LIGHT))
+    checked(plan_chart(rows, 1e22, 0.9, LIGHT), schema=False)

@@ -15,8 +15,14 @@ from scaling_core.fitting.solver import Problem, minimise
 from scaling_core.laws import LAWS, Array, Law, get_law
 from scaling_core.runs import RunTable
 
-EVERY_LAW = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 EVERY_OBJECTIVE = pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+#: Every law with one objective, every objective with one law.
+EVERY_PAIR = pytest.mark.parametrize(
+    ("law", "objective"),
+    [(law, get_objective("huber-log")) for law in LAWS.values()]
+    + [(get_law("chinchilla"), get_objective(name)) for name in ("mse-log", "mse")],
+    ids=lambda value: value.name,
+)
 X = np.geomspace(1e7, 1e10, 12)
 
 
@@ -29,8 +35,7 @@ def problem(law: Law, objective: Objective, runs: RunTable) -> tuple[Problem, Ar
     return Problem(working, objective, np.log(target) if objective.space == "log" else target), working.starts(target)
 
 
-@EVERY_LAW
-@EVERY_OBJECTIVE
+@EVERY_PAIR
 def test_gradient_is_zero_at_the_optimum_and_large_elsewhere(law: Law, objective: Objective) -> None:
     runs = chinchilla_runs(0.01)
     posed, starts = problem(law, objective, runs)
@@ -40,8 +45,7 @@ def test_gradient_is_zero_at_the_optimum_and_large_elsewhere(law: Law, objective
     assert noisy_fit(law.name, objective.name).certificate.gradient_norm < 1e-8
 
 
-@EVERY_LAW
-@EVERY_OBJECTIVE
+@EVERY_PAIR
 def test_scaled_gradient_is_the_share_that_does_not_cancel(law: Law, objective: Objective) -> None:
     """|Σ gᵢ| / Σ |gᵢ| by central differences of the cost of each run."""
     posed, starts = problem(law, objective, chinchilla_runs(0.01))
@@ -69,8 +73,7 @@ def test_a_solver_that_was_cut_short_is_called_failed(objective: Objective, iter
     assert solution.total[best] == solution.total.min()
 
 
-@EVERY_LAW
-@EVERY_OBJECTIVE
+@EVERY_PAIR
 def test_a_result_is_never_a_start_point(law: Law, objective: Objective) -> None:
     runs = chinchilla_runs(0.01)
     posed, starts = problem(law, objective, runs)
@@ -101,12 +104,13 @@ def test_weights_are_counts_of_runs() -> None:
     )
 
 
-@EVERY_OBJECTIVE
-@pytest.mark.parametrize("letter", ["n", "d", "c"])
-def test_an_offset_that_is_not_there_ends_on_its_bound(letter: str, objective: Objective) -> None:
+@pytest.mark.parametrize(
+    ("letter", "objective"), [("n", "huber-log"), ("d", "mse-log"), ("c", "huber-log"), ("c", "mse")]
+)
+def test_an_offset_that_is_not_there_ends_on_its_bound(letter: str, objective: str) -> None:
     columns = {"n": (X, 7e9, None), "d": (3e8, X, None), "c": (3e8, 7e9, X)}[letter]
     loss = 30 * X**-0.15
-    result = fitted(table(*columns[:2], loss, flops=columns[2]), f"power-{letter}-offset", objective.name)
+    result = fitted(table(*columns[:2], loss, flops=columns[2]), f"power-{letter}-offset", objective)
     assert result.parameters["c"] < 1e-9
     assert result.certificate.on_bound == ("c",)
     assert result.certificate.grade == "doubtful"
@@ -120,8 +124,8 @@ def test_an_offset_that_noise_makes_negative_ends_on_its_bound() -> None:
     assert result.certificate.on_bound == ("c",)
 
 
-@pytest.mark.parametrize("size", [0.0, 0.01])
-@pytest.mark.parametrize("seed", [0, 2])  # with noise the terms change places here, at a small condition number
+# with noise the terms change places in these, at a small condition number
+@pytest.mark.parametrize(("size", "seed"), [(0.0, 0), (0.01, 0), (0.01, 2)])
 def test_one_ratio_of_tokens_to_parameters_is_never_certified(size: float, seed: int) -> None:
     loss = chinchilla_loss(X, 20 * X) * noise(12, size, seed)
     certificate = fitted(table(X, 20 * X, loss)).certificate
@@ -179,23 +183,21 @@ def test_runs_that_cannot_carry_the_law_are_refused_with_the_reason(
     assert caught.value.fix
 
 
-@EVERY_LAW
-@EVERY_OBJECTIVE
+@EVERY_PAIR
 def test_equal_losses_everywhere_give_that_loss_and_a_doubt(law: Law, objective: Objective) -> None:
-    result = fitted(table(*grid(), np.full(36, 3.0)), law.name, objective.name, resamples=20)
+    result = fitted(table(*grid(), np.full(36, 3.0)), law.name, objective.name, resamples=2)
     np.testing.assert_allclose(result.points["predicted"], 3.0, rtol=1e-9)
     assert result.certificate.grade == "doubtful"
     assert result.certificate.on_bound
 
 
 def test_how_far_off_an_outlier_lies_does_not_matter_to_huber() -> None:
-    """Beyond delta its pull is the same, 1e-3 of a residual of one; squared error follows it anywhere."""
+    """Beyond delta its pull is the same, whatever its size."""
     N, D = grid()
     loss = chinchilla_loss(N, D)
     loss[17] *= 1000
-    robust, squared = (fitted(table(N, D, loss), objective=name).theta for name in ("huber-log", "mse-log"))
+    robust = fitted(table(N, D, loss)).theta
     np.testing.assert_allclose(robust, CHINCHILLA, rtol=0.02)
-    assert np.abs(squared / CHINCHILLA - 1).max() > 0.5
     nearer = loss.copy()
     nearer[17] = chinchilla_loss(N, D)[17] * 2
     np.testing.assert_allclose(fitted(table(N, D, nearer)).theta, robust, rtol=1e-6)

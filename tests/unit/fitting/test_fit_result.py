@@ -134,7 +134,7 @@ def paths(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(p for key, value in inner for p in paths(value, (*path, key)))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_damaged_fit_plans_or_is_refused(saved: dict[str, Any], data: st.DataObject) -> None:
     damaged = copy.deepcopy(saved)
