@@ -14,7 +14,7 @@ import pytest
 from altair.utils.schemapi import SchemaValidationError
 from charts_helpers import checked, fields, grid_fit, line_fit, marks, parts, some_runs, strings
 
-from scaling_core.charts.axes import MAX_GROUPS, View
+from scaling_core.charts.axes import MAX_GROUPS, View, column_title
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.law import law_chart, residual_chart
 from scaling_core.charts.palette import DARK, LIGHT, Palette
@@ -160,6 +160,17 @@ def test_lines_are_solid_inside_the_runs_and_dashed_beyond() -> None:
     assert (main["inside"] == main["params"].between(low, high)).all()
 
 
+def test_points_and_curves_of_one_size_have_one_colour() -> None:
+    fit = grid_fit()
+    for x, sizes in (("flops", "params"), ("tokens", "params"), ("params", "tokens")):
+        spec = law_chart(fit.points, View(x, "loss"), LIGHT, curves=family(fit, x)).spec()
+        by_point = marks(spec, "point")[0]["encoding"]["color"]
+        by_curve = marks(spec, "line")[0]["encoding"]["stroke"]
+        assert by_point["scale"] == by_curve["scale"]
+        assert len(by_point["scale"]["domain"]) == fit.points[sizes].nunique()
+        assert by_point["legend"]["title"] == column_title(sizes)
+
+
 def test_points_say_their_role_by_shape_and_fill() -> None:
     roles = ["fitted", "held out", "excluded", "unusable"]
     figure = runs_chart(some_runs(4).assign(role=roles), C_LOSS, "run", LIGHT)
@@ -260,7 +271,11 @@ def test_the_budget_slider_counts_exactly_the_rows() -> None:
     here = drawn[drawn["step"] == 0].iloc[0]
     assert here["flops"] == start
     np.testing.assert_allclose(np.log10(drawn["flops"] / start), drawn["step"] * LOG_STEP, atol=1e-9)
-    assert sum(f"datum.step == {BUDGET}" in str(m.get("transform")) for m, _ in parts(spec)) >= 13 + 2 + 4
+    at_budget = [{"filter": f"datum.step == {BUDGET}"}]
+    following = [part for part, _ in parts(spec) if BUDGET in str(part.get("transform"))]
+    assert all(part["transform"] == at_budget for part in following)
+    # the read-out's sentences, and a rule and a point on each of loss, N and D
+    assert [part["mark"]["type"] for part in following] == ["text"] * 14 + ["rule", "point"] * 3
 
 
 def test_the_read_out_writes_the_row_it_stands_on() -> None:
