@@ -28,7 +28,7 @@ from scaling_core.laws import LAWS, get_law
 from scaling_core.planning import PUBLISHED, Basis, Scenario, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.planning.plan import Plan
 from scaling_core.runs import LOSS_UNITS, Overrides, RunTable, Upload, load
-from scaling_core.units import format_count, format_flops, format_number, parse_quantity
+from scaling_core.units import format_count, format_flops, format_number, parse_flops, parse_quantity
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,7 +110,8 @@ def _finite(value: Any) -> Any:
 
 
 def _inspect_text(report: dict[str, Any]) -> str:
-    lines = [f"{report['runs']} runs in {report['rows']} rows ({report['format']})"]
+    left_out = f", {len(report['rejected'])} left out" if report["rejected"] else ""
+    lines = [f"{report['runs']} runs in {report['rows']} rows{left_out} ({report['format']})"]
     lines += [f"  {canonical:<22} from “{column}”" for canonical, column in report["mapping"].items()]
     for name, span in report["ranges"].items():
         write = format_flops if name == "flops" else format_number if name == "loss" else format_count
@@ -149,7 +150,7 @@ def _fit_files(options: argparse.Namespace) -> FitResult:
     table = _load(options)
     questions = [n for n in table.notes if n.severity == "question"]
     if questions and not table.has_loss:
-        raise UserError(questions[0].text, where=questions[0].file)
+        raise UserError(questions[0].text, where=questions[0].file, fix="Say it with --bytes-per-token.")
     law = options.law or (found.law if (found := recommend(table)) else "power-c")
     selection = Selection(checkpoints=options.checkpoints, drop_highest_loss=options.drop_highest_loss,
                           box=Selection.parse_box(options.box))  # fmt: skip
@@ -196,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit_options(planner)
     planner.add_argument("--fit", metavar="FIT.json", help="a fit written by `fit --json`")
     planner.add_argument("--published", metavar="NAME", help=f"published constants: {', '.join(PUBLISHED)}")
-    planner.add_argument("--flops", type=_quantity, required=True, metavar="C", help="training compute, say 5.76e23")
+    planner.add_argument("--flops", type=_flops, required=True, metavar="C", help="training compute, say 5.76e23")
     planner.set_defaults(command=_plan)
     return parser
 
@@ -225,6 +226,13 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=_count, default=0, metavar="S", help="seed of the bootstrap")
     parser.add_argument("--level", type=_level, default=DEFAULT_LEVEL, metavar="P", help="level of the intervals")
+
+
+def _flops(text: str) -> float:
+    try:
+        return parse_flops(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(error.line()) from error
 
 
 def _quantity(text: str) -> float:

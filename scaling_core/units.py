@@ -13,8 +13,9 @@ PF_DAY = 1e15 * 86_400  # FLOPs in a petaFLOP/s-day
 
 _NUMBER = re.compile(
     r"^\s*(?P<number>[+-]?(?:\d{1,3}(?:[,_ ]\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"\s*(?P<suffix>[kKmMbBgGtTpP]?)(?:\s*(?:FLOPs?|flops?|tokens?|params?|parameters?))?\s*$"
+    r"\s*(?P<suffix>[kKmMbBgGtTpP]?)(?:\s*(?P<unit>FLOPs?|flops?|tokens?|params?|parameters?))?\s*$"
 )
+_PF_DAYS = re.compile(r"^(?P<number>.*?)\s*(?:pf|petaflop(?:/?s)?)[ /-]*days?\s*$", re.IGNORECASE)
 
 
 def parse_quantity(text: str) -> float:
@@ -25,11 +26,36 @@ def parse_quantity(text: str) -> float:
     UserError
         If the text is not such a number.
     """
+    return _parse(text)[0]
+
+
+def parse_flops(text: str) -> float:
+    """Read an amount of compute: ``5.76e23``, ``1e22 FLOPs``, ``3640 PF-days``.
+
+    Raises
+    ------
+    UserError
+        If the text is no number, or one of something else.
+    """
+    fix = "Write a budget like 1e22, 5.76e23 FLOPs or 3640 PF-days."
+    try:
+        if days := _PF_DAYS.match(text):
+            return _parse(days["number"])[0] * PF_DAY
+        value, unit = _parse(text)
+    except UserError as error:
+        raise UserError(error.what, fix=fix) from None
+    if unit and not unit.lower().startswith("flop"):
+        raise UserError(f"“{text.strip()}” is not an amount of compute.", fix=fix)
+    return value
+
+
+def _parse(text: str) -> tuple[float, str]:
+    """The number and the unit written behind it."""
     match = _NUMBER.match(text)
     if not match:
         raise UserError(f"“{text.strip()}” is not a number.", fix="Write it like 70M, 1.4B, 300e9 or 1,000.")
     number = float(re.sub(r"[,_ ]", "", match["number"]))
-    return number * SUFFIXES.get(match["suffix"].lower(), 1.0)
+    return number * SUFFIXES.get(match["suffix"].lower(), 1.0), match["unit"] or ""
 
 
 def format_count(value: float, digits: int = 3) -> str:
@@ -61,6 +87,12 @@ def format_number(value: float, digits: int = 3) -> str:
     if value != 0 and not 1e-4 <= abs(value) < 1e6:
         return format_flops(value, digits)
     return _significant(value, digits)
+
+
+def format_latex(value: float, digits: int = 5) -> str:
+    """Write a number for a formula: ``1.8172``, ``2.9\\times 10^{26}``. Rounded further, a law is another law."""
+    mantissa, _, exponent = format_number(value, digits).partition("e")
+    return rf"{mantissa}\times 10^{{{exponent}}}" if exponent else mantissa
 
 
 def format_ratio(value: float) -> str:

@@ -33,6 +33,17 @@ def runs_title(table: RunTable | None = None) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") if names else "Your runs"
 
 
+def open_files() -> str:
+    """Name the uploaded files that are open, as far as they are still kept."""
+    names = []
+    for item in run_ids():
+        try:
+            names.append(store().get(item).name)
+        except UserError:
+            names.append(f"a file no longer kept ({item[:8]}…)")
+    return ", ".join(names) or "nothing"
+
+
 def uploads() -> list[Upload]:
     """Return the files that are loaded.
 

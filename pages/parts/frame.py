@@ -15,6 +15,7 @@ from scaling_core.charts.figure import Figure
 from scaling_core.charts.palette import DARK, LIGHT, Palette
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
+from scaling_core.planning import get_published
 from scaling_core.runs import RunTable, safe_csv
 from scaling_core.units import format_flops
 
@@ -33,7 +34,7 @@ def page(title: str, question: str, body: Callable[[], None]) -> None:
     state.begin(title)
     style.apply()
     with worded_errors():
-        _strip()
+        _strip(title)
     st.title(title)
     st.markdown(question)
     for refused in state.complaints():
@@ -70,7 +71,7 @@ def plain(text: str) -> str:
     return text.replace("\n", " ")
 
 
-def _strip() -> None:
+def _strip(page_title: str) -> None:
     """One line on top of every page: which runs, which law, how good, and the link."""
     with st.container(key="strip", horizontal=True, vertical_alignment="center", gap="small"):
         try:
@@ -79,35 +80,46 @@ def _strip() -> None:
             st.markdown(":material/database_off: No runs")
             _share()
             return
-        st.markdown(_runs_line(runs))
         try:
-            _law_line(data.current_fit())
+            fit = data.current_fit()
+            st.markdown(_runs_line(runs, fit.n_points))
+            _law_line(fit, page_title)
         except UserError as error:
+            st.markdown(_runs_line(runs))
             st.badge("no law", color="gray", icon=":material/block:", help=plain(error.line()))
         st.space("stretch")
         _share()
 
 
-def _runs_line(runs: RunTable) -> str:
+def _runs_line(runs: RunTable, fitted: int | None = None) -> str:
     count = int(runs.frame["is_final"].sum())
+    chosen = state.get("box") or state.get("drop")
+    number = f"{fitted} of {count} runs" if fitted and chosen else f"{count} run{'s' if count != 1 else ''}"
     span = runs.span("flops")
     compute = f" · {format_flops(span[0])}–{format_flops(span[1])} FLOPs" if span else ""
-    return f":material/database: **{plain(data.runs_title(runs))}** · {count} run{'s' if count != 1 else ''}{compute}"
+    return f":material/database: **{plain(data.runs_title(runs))}** · {number}{compute}"
 
 
-def _law_line(fit: FitResult) -> None:
+def _law_line(fit: FitResult, page_title: str) -> None:
+    """The law that the page shows: on the Plan page that may be a published one."""
+    if page_title == "Plan" and state.get("basis") != state.OWN_FIT:
+        published = get_published(state.get("basis"))
+        st.markdown(f":material/show_chart: {published.title}")
+        st.badge("published", color="gray", icon=":material/menu_book:", help=f"{published.source}. Not fitted here.")
+        return
     certificate = fit.certificate
     color, icon = _BADGE[certificate.grade]
     st.markdown(f":material/show_chart: {fit.law.title}")
     reasons = " ".join(certificate.reasons) or (
-        f"Converged; {certificate.starts_agreeing} of {certificate.starts} starts agree."
+        f"Converged; {certificate.starts_agreeing} of {certificate.starts} starts agree; nothing in the runs speaks "
+        "against it. How well it predicts other runs is not tested by this."
     )
     st.badge(f"fit: {certificate.grade}", color=color, icon=icon, help=reasons)
 
 
 def _share() -> None:
     with st.popover("Share", icon=":material/link:"):
-        st.markdown("This link opens the same runs, law, points and budget.")
+        st.markdown("This link opens the same runs, law and points, and the budget that was typed.")
         base = (st.context.url or "").split("?")[0]
         query = "&".join(f"{k}={_quoted(str(v))}" for k, v in st.query_params.to_dict().items())
         st.code(f"{base}?{query}" if query else base, language=None, wrap_lines=True)

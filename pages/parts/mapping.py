@@ -30,7 +30,8 @@ def mapping_form(runs: RunTable | None) -> None:
             format_func=lambda u: LOSS_UNITS[u].title, key=f"unit_{version}",
         )  # fmt: skip
         ratio = right.number_input(
-            "Bytes per token", min_value=0.0, value=given.bytes_per_token or 0.0, key=f"bytes_{version}",
+            "Bytes per token", min_value=0.0, value=given.bytes_per_token, placeholder="not needed",
+            key=f"bytes_{version}",
             help="Needed for a loss in bits per byte: how many bytes of text one token stands for on average. "
             "1 for a model that reads bytes.",
         )  # fmt: skip
@@ -66,10 +67,13 @@ def _choices(columns: list[str], taken: dict[str, str], version: str) -> dict[st
 
 
 def _apply(
-    given: Overrides, taken: dict[str, str], chosen: dict[str, str], unit: str, chosen_unit: str, ratio: float
+    given: Overrides, taken: dict[str, str], chosen: dict[str, str], unit: str, chosen_unit: str, ratio: float | None
 ) -> None:
     changed = {k: None if v == _NONE else v for k, v in chosen.items() if v != taken.get(k, _NONE)}
-    loss_unit = chosen_unit if chosen_unit != unit else given.loss_unit
+    loss_unit = given.loss_unit
+    if chosen_unit != unit:  # said together with its column, so that it is not taken for another file's loss
+        loss_unit = chosen_unit
+        changed |= {"loss": chosen["loss"]} if chosen["loss"] != _NONE else {}
     corrected = Overrides({**given.columns, **changed}, loss_unit, ratio or None)
     st.session_state["_next_map"] = corrected.format()
     st.rerun()

@@ -18,7 +18,7 @@ from scaling_core.fitting import OBJECTIVES, Selection
 from scaling_core.laws import LAWS
 from scaling_core.planning import PUBLISHED
 from scaling_core.runs import Overrides, samples
-from scaling_core.units import parse_quantity
+from scaling_core.units import parse_flops
 
 AUTO = "auto"
 OWN_FIT = "fit"
@@ -66,7 +66,7 @@ def _mapping(text: str) -> str:
 
 
 def _budget(text: str) -> str:
-    parse_quantity(text)
+    parse_flops(text)
     return text
 
 

@@ -12,7 +12,7 @@ from scaling_core.fitting import DEFAULT_LEVEL, OBJECTIVES, FitResult
 from scaling_core.fitting.curves import family, line
 from scaling_core.laws import LAWS
 from scaling_core.planning import basis_of_fit, budgets, frontier
-from scaling_core.units import format_number
+from scaling_core.units import format_latex, format_number
 
 _BEYOND = 30.0
 
@@ -76,7 +76,7 @@ def law_or_none() -> str | None:
 
 def answer(fit: FitResult) -> None:
     """The formula with its numbers, and how well it holds."""
-    numbers = {name: latex_number(value) for name, value in fit.parameters.items()}
+    numbers = {name: format_latex(value) for name, value in fit.parameters.items()}
     st.latex(fit.law.formula(numbers))
     scatter = f"The fitted runs scatter {100 * fit.scatter():.2g}% (rms) around it"
     held = fit.points.loc[fit.points["role"] == "held out", "residual"].dropna()
@@ -86,15 +86,6 @@ def answer(fit: FitResult) -> None:
     if fit.certificate.grade != "good":
         show = st.error if fit.certificate.grade == "failed" else st.warning
         show("\n\n".join(fit.certificate.reasons), icon=":material/warning:")
-
-
-def latex_number(value: float) -> str:
-    """Five digits: rounding a law further destroys it."""
-    text = format_number(value, 5)
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        return rf"{mantissa}\times 10^{{{exponent}}}"
-    return text
 
 
 def main_chart(fit: FitResult) -> None:
@@ -109,12 +100,12 @@ def main_chart(fit: FitResult) -> None:
         figure,
         key="law_chart",
         alt_text=f"{fit.law.title} and the runs: loss against {column_title(x)}, dashed beyond the runs",
-        rows=main if curves is None else curves,
+        rows=curves if main is None else main,
         on_select=lambda: points.take_box("law_chart"),
         selection_mode=[BRUSH],
     )
     st.caption(
-        f"Dark line: the {'law' if curves is None else 'lowest loss for each compute, by the law'}, with its "
+        f"Thick line: the {'law' if curves is None else 'lowest loss for each compute, by the law'}, with its "
         f"{DEFAULT_LEVEL:.0%} bootstrap band; a single run scatters more. Solid inside the runs, dashed beyond them."
     )
 
@@ -129,13 +120,12 @@ def best_line(fit: FitResult) -> pd.DataFrame | None:
 
 
 def parameters(fit: FitResult) -> None:
-    intervals, errors = fit.intervals(), fit.standard_errors()
+    intervals = fit.intervals()
     rows = [
         {
             "parameter": p.name,
             "value": format_number(fit.parameters[p.name], 6),
             f"{DEFAULT_LEVEL:.0%} interval": interval_text(intervals.get(p.name)),
-            "standard error": format_number(errors[p.name], 2) if p.name in errors else "none",
             "meaning": p.meaning,
             "unit": p.unit,
         }

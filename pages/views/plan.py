@@ -14,7 +14,7 @@ from scaling_core.planning import (
     Scenario,
     plan,
 )
-from scaling_core.units import format_flops, parse_quantity
+from scaling_core.units import format_flops, format_latex, parse_flops
 
 #: The slider spans this many times below the smallest and above the largest run, or this when neither is known.
 _BELOW, _ABOVE, _UNKNOWN_SPAN = 10.0, 1e3, (1e18, 1e26)
@@ -36,21 +36,24 @@ def body() -> None:
         basis = data.basis()
     except UserError as error:  # published laws can still be chosen
         frame.show_error(error)
+        st.caption("Published laws can be planned with all the same: choose one above.")
         points.clear_button()
         return
     if basis.doubts:
         st.warning("This plan stands on a doubtful fit. " + " ".join(basis.doubts), icon=":material/warning:")
+    if not basis.has_optimum:
+        st.info(frame.plain(basis.notes[-1]), icon=":material/info:")
     low, high = span(basis)
     start, low, high = starting_budget(low, high)
     rows = data.plan_rows(low, high, start)
     frame.chart(
-        plan_chart(rows, start, DEFAULT_LEVEL, frame.palette()),
+        plan_chart(rows, start, DEFAULT_LEVEL, frame.palette(), without_interval(basis)),
         key="plan_chart",
         alt_text=f"Lowest loss, parameters and tokens for budgets from {format_flops(low)} to {format_flops(high)} "
         "FLOPs, with a slider for the budget",
         rows=rows,
     )
-    for note in basis.notes:
+    for note in basis.notes if basis.has_optimum else basis.notes[:-1]:
         st.caption(f":material/info: {frame.plain(note)}")
     details(basis, start)
 
@@ -68,29 +71,41 @@ def starting_budget(low: float, high: float) -> tuple[float, float, float]:
     start = high / _ABOVE * _NEXT if high / _ABOVE * _NEXT > low else low
     if typed:
         try:
-            start = Scenario(parse_quantity(typed)).flops
+            start = Scenario(parse_flops(typed)).flops
         except UserError as error:
             frame.show_error(error)
     return start, min(low, start), max(high, start)
 
 
+def without_interval(basis: Basis) -> str:
+    """What to say of a quantity that has no interval."""
+    return "no interval" if basis.has_optimum else "as these runs went"
+
+
 def details(basis: Basis, start: float) -> None:
+    """The formula with its numbers, so that the answer can be followed by hand."""
+    budget = format_flops(start)
     answer = plan(basis, Scenario(start))
-    with st.expander(f"Where the numbers at {format_flops(start)} FLOPs come from", icon=":material/functions:"):
-        st.latex(basis.law.formula())
+    with st.expander(f"Where the numbers at {budget} FLOPs come from", icon=":material/functions:"):
+        numbers = dict(zip(basis.law.parameter_names, map(format_latex, basis.theta.tolist()), strict=True))
+        st.latex(basis.law.formula(numbers))
         if basis.has_optimum:
             st.latex(
                 r"N^* = G\left(\tfrac{C}{6}\right)^{\beta/(\alpha+\beta)},\quad D^* = \frac{C}{6N^*},\quad "
                 r"G = \left(\frac{\alpha A}{\beta B}\right)^{1/(\alpha+\beta)}"
             )
-        st.markdown(
-            f"Law: {frame.plain(basis.title)}. Form: {frame.plain(basis.law.source)}. Training compute is counted as "
-            "C = 6ND. Each interval is the middle 90% of what the bootstrap draws of the law say, each optimised for "
-            "itself."
+        counted = (
+            "Training compute is counted as C = 6ND." if basis.has_optimum else "C is counted as these runs count it."
         )
+        st.markdown(f"Law: {frame.plain(basis.title)}. Numbers: {frame.plain(basis.source)}. {counted}")
+        if answer.intervals:
+            st.markdown(
+                f"An interval is the middle {DEFAULT_LEVEL:.0%} of what the bootstrap draws of the law say, each "
+                "optimised for itself."
+            )
         for note in answer.notes:
             st.markdown(f"- {frame.plain(note)}")
-        frame.json_download("This plan as JSON", answer.to_json(), "plan.json", "plan_json")
+        frame.json_download(f"Plan at {budget} FLOPs as JSON", answer.to_json(), "plan.json", "plan_json")
 
 
 frame.page("Plan", "What should we train with this budget, and how sure can we be?", body)

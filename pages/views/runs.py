@@ -10,23 +10,23 @@ from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import FITTED, HELD_OUT, FitResult, roles
 from scaling_core.planning import basis_of_fit, budgets, frontier
-from scaling_core.runs import COLUMNS, RunTable, Upload, samples
+from scaling_core.runs import COLUMNS, RunTable, Upload, read, samples
 from scaling_core.units import format_count, format_flops
 
 UPLOADER = "uploader"
-_REFUSED = "_refused_upload"
+_REFUSED, _ZONE = "_refused_uploads", "_drop_zone"
 FORMATS = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet"]
 
 
 def body() -> None:
     pick_runs()
-    if refused := st.session_state.pop(_REFUSED, None):
+    for refused in st.session_state.get(_REFUSED, ()):
         frame.show_error(refused)
     try:
         runs = data.table()
     except UserError as error:
         frame.show_error(error)
-        if st.session_state[UPLOADER]:
+        if st.session_state.get(uploader_key()):
             st.caption("To leave a file out, take it from the drop zone with its ×.")
         correct_columns()
         return
@@ -34,7 +34,11 @@ def body() -> None:
     questions = [n for n in runs.notes if n.severity == "question"]
     for note in questions:
         st.warning(frame.plain(note.text), icon=":material/question_mark:")
-    main_chart(runs)
+    if len(drawable(runs)) > 1:
+        main_chart(runs)
+    else:
+        st.info("Only one of N, D, C and loss is known of these runs: there is nothing to draw it against. Name the "
+                "columns that hold the others.", icon=":material/info:")  # fmt: skip
     own_without_loss = not runs.has_loss and st.session_state["sample"] is None
     details(runs, bool(questions) or own_without_loss)
 
@@ -50,38 +54,57 @@ def correct_columns() -> None:
 
 
 def pick_runs() -> None:
-    """Samples and drop zone in one row."""
-    left, right = st.columns([3, 4], vertical_alignment="top")
+    """Samples and drop zone in one row, and under them what is open."""
+    left, right = st.columns([1, 1], vertical_alignment="top")
     known = {s.name: s for s in samples()}
     loaded = data.run_ids()
     st.session_state["sample"] = loaded[0] if len(loaded) == 1 and loaded[0] in known else None
     with left:
-        st.pills("Samples", list(known), format_func=lambda n: known[n].title, key="sample", on_change=take_sample)
+        st.pills(
+            "Samples", list(known), format_func=lambda n: known[n].title, key="sample", on_change=take_sample, wrap=True
+        )
         if st.session_state["sample"]:
             chosen = known[st.session_state["sample"]]
             st.caption(f"{frame.plain(chosen.about)} Source: {frame.plain(chosen.source)}.")
         else:
-            st.caption("Your own files are open. Pick a sample to go back to published runs.")
+            st.caption(f"Open: {frame.plain(data.open_files())}. Pick a sample to go back to published runs.")
     with right:
         st.file_uploader(
             "Your runs: CSV, TSV, JSONL or Parquet, one or more files", FORMATS, accept_multiple_files=True,
-            key=UPLOADER, on_change=take_uploads,
+            key=uploader_key(), on_change=take_uploads, args=(uploader_key(),),
         )  # fmt: skip
 
 
+def uploader_key() -> str:
+    """A drop zone cannot be emptied, only replaced: picking a sample begins a new one."""
+    return f"{UPLOADER}{st.session_state.get(_ZONE, '')}"
+
+
 def take_sample() -> None:
-    if name := st.session_state["sample"]:
+    """Open a sample; whatever lay in the drop zone is put away."""
+    st.session_state[_ZONE] = st.session_state.get(_ZONE, 0) + 1
+    st.session_state.pop(_REFUSED, None)
+    if name := st.session_state["sample"]:  # none where the open one was clicked again
         open_runs(name)
 
 
-def take_uploads() -> None:
-    files = st.session_state[UPLOADER]
-    if not files:
+def take_uploads(zone: str) -> None:
+    """Open what can be read of the dropped files; what cannot is said, and leaves the others alone."""
+    if zone != uploader_key():  # a sample was picked in the same moment
         return
-    try:
-        open_runs(",".join(data.store().put(Upload(f.name, f.getvalue())) for f in files))
-    except UserError as error:  # a callback has no place on the page: the page says it
-        st.session_state[_REFUSED] = error
+    readable, refused = [], []
+    for file in st.session_state[zone]:
+        upload = Upload(file.name, file.getvalue())
+        try:
+            read(upload)
+            readable.append(data.store().put(upload))
+        except UserError as error:  # a callback has no place on the page: the page says it
+            refused.append(error)
+    st.session_state[_REFUSED] = refused
+    if readable:
+        open_runs(",".join(readable))
+    elif not refused:  # the last file was taken out of the zone
+        open_runs(state.CONTROLS["runs"].default)
 
 
 def open_runs(ids: str) -> None:
@@ -102,7 +125,8 @@ def facts(runs: RunTable) -> str:
         parts.append(f"{sizes} size{'s' if sizes != 1 else ''}, {span_text(runs, 'params', format_count)} parameters")
     for name, write, unit in (("tokens", format_count, "tokens"), ("flops", format_flops, "FLOPs")):
         if runs.span(name):
-            parts.append(f"{span_text(runs, name, write)} {unit}")
+            computed = " (computed)" if all(name in s.derived for s in runs.sources) else ""
+            parts.append(f"{span_text(runs, name, write)} {unit}{computed}")
     splits = {s.loss_split for s in runs.sources}
     split = f"{splits.pop()} " if len(splits) == 1 and "unknown" not in splits else ""
     parts.append(f"{split}loss in nats per token" if runs.has_loss else "no loss")
@@ -114,6 +138,11 @@ def facts(runs: RunTable) -> str:
 def span_text(runs: RunTable, name: str, write) -> str:
     low, high = runs.span(name)
     return write(low) if low == high else f"{write(low)}–{write(high)}"
+
+
+def drawable(runs: RunTable) -> list[str]:
+    """Quantities that are known of some run."""
+    return [c for c in ("flops", "params", "tokens", "loss") if runs.frame[c].notna().any()]
 
 
 def main_chart(runs: RunTable) -> None:
@@ -144,11 +173,12 @@ def main_chart(runs: RunTable) -> None:
 
 def controls(runs: RunTable) -> tuple[View, str]:
     """What stands on the axes and what the colour means."""
-    axes = [c for c in ("flops", "params", "tokens") if runs.frame[c].notna().any()]
+    known = drawable(runs)
+    axes = [c for c in known if c != "loss"]
     if state.get("x") not in axes:
         state.put(x=axes[0])
     st.selectbox("Across", axes, format_func=short_title, key="x")
-    ups = [c for c in ("loss", "params", "tokens") if runs.frame[c].notna().any() and c != state.get("x")]
+    ups = [c for c in ("loss", "params", "tokens", "flops") if c in known and c != state.get("x")]
     if state.get("y") not in ups:
         state.put(y=ups[0])
     st.selectbox("Up", ups, format_func=short_title, key="y")

@@ -15,7 +15,7 @@ from scaling_core.runs.schema import COLUMNS
 from scaling_core.units import format_count, format_flops, format_number
 
 _COUNT_LABEL = "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'k')"
-_FLOPS_LABEL = "replace(format(datum.value, '~e'), '+', '')"
+_FLOPS_LABEL = "datum.value === 0 ? '0' : replace(format(datum.value, '~e'), '+', '')"
 _PLAIN_LABEL = "format(datum.value, '~g')"
 _COUNTS = {"params", "tokens", "params_non_embedding", "unique_tokens"}
 #: Categories that a legend can hold; the rest become one.
@@ -127,9 +127,8 @@ def group_by(frame: pd.DataFrame, column: str, palette: Palette) -> Groups:
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         labels, order = _number_groups(column, values.astype(float))
         return Groups(labels, order, spread(palette.sequence, len(order)))
-    labels, order = _name_groups(values)
-    palette_cycle = [palette.categories[i % len(palette.categories)] for i in range(len(order))]
-    return Groups(labels, order, palette_cycle)
+    labels, order = _name_groups(values, len(palette.categories))  # no colour twice; the last, a grey, is for others
+    return Groups(labels, order, list(palette.categories[: len(order)]))
 
 
 def _number_groups(column: str, values: pd.Series) -> tuple[pd.Series, list[str]]:
@@ -156,11 +155,11 @@ def _binned(values: pd.Series, distinct: np.ndarray) -> tuple[np.ndarray, pd.Ser
     return np.unique(binned.dropna()), binned
 
 
-def _name_groups(values: pd.Series) -> tuple[pd.Series, list[str]]:
+def _name_groups(values: pd.Series, most: int) -> tuple[pd.Series, list[str]]:
     text = values.astype(object).where(values.notna(), "unknown").astype(str)
     counts = text.value_counts()
-    if len(counts) <= MAX_GROUPS:
+    if len(counts) <= most:
         return text, sorted(counts.index)
-    kept = sorted(counts.index[: MAX_GROUPS - 1])
+    kept = sorted(counts.index[: most - 1])
     other = f"{len(counts) - len(kept)} others"
     return text.where(text.isin(kept), other), [*kept, other]

@@ -82,14 +82,21 @@ def _domains(points: pd.DataFrame, view: View, main: pd.DataFrame | None) -> tup
 def _ground(canvas: Canvas, start: float) -> list[alt.Chart]:
     """Shade what lies beyond the largest run, and say how far it reaches."""
     end = canvas.x_domain[1]
-    said = f"up to {format_ratio(end / start)} beyond the largest fitted run"
-    base = canvas.frames.chart("ground", pd.DataFrame({"start": [start], "end": [end], "text": [said]}))
+    times = format_ratio(end / start)
+    ground = {
+        "start": start,
+        "end": end,
+        "text": f"up to {times} beyond the largest fitted run",
+        "short": f"{times} beyond",
+    }
+    base = canvas.frames.chart("ground", pd.DataFrame([ground]))
     scale = position_scale(canvas.x_domain, log=canvas.view.log_x)
+    said = "width < 560 ? datum.short : datum.text"
     rect = base.mark_rect(color=canvas.palette.ground, opacity=0.10)
     label = base.mark_text(align="right", dx=-6, baseline="top", color=canvas.palette.muted, fontSize=12)
     return [
         rect.encode(x=alt.X("start:Q", scale=scale), x2="end:Q"),
-        label.encode(x=alt.X("end:Q", scale=scale), y=alt.YValue(8), text="text:N"),
+        label.encode(x=alt.X("end:Q", scale=scale), y=alt.YValue(8), text=alt.TextValue(alt.expr(said))),
     ]
 
 

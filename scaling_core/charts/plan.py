@@ -28,13 +28,16 @@ _COLUMNS = (
 )
 
 
-def plan_chart(frontier: pd.DataFrame, start: float, level: float, palette: Palette) -> Figure:
+def plan_chart(
+    frontier: pd.DataFrame, start: float, level: float, palette: Palette, without_interval: str = "no interval"
+) -> Figure:
     """Loss, N and D along the frontier, with a slider for the budget and a read-out of the row it stands on.
 
     ``frontier`` is ``planning.frontier`` on ``planning.budgets`` through ``start``, the first budget shown. The
     slider counts rows from ``start``, so that what it reads out is always a row that was computed.
+    ``without_interval`` stands where a quantity has none.
     """
-    rows = _with_texts(frontier, level)
+    rows = _with_texts(frontier, level, without_interval)
     rows["step"] = np.rint(np.log10(frontier["flops"] / start) / LOG_STEP).astype(int)
     slider = alt.binding_range(min=int(rows["step"].min()), max=int(rows["step"].max()), step=1, name="Budget")
     budget = alt.param(name=BUDGET, value=0, bind=slider)
@@ -69,7 +72,7 @@ class _Panel:
         return x_channel("flops", log=True, domain=self.x_domain)
 
 
-def _with_texts(frontier: pd.DataFrame, level: float) -> pd.DataFrame:
+def _with_texts(frontier: pd.DataFrame, level: float, without_interval: str) -> pd.DataFrame:
     """Every sentence the read-out can say, written once: the browser only picks the row."""
     rows = frontier.copy()
     sure = f", {level:.0%} intervals" if rows["loss_low"].notna().any() else ""
@@ -82,7 +85,9 @@ def _with_texts(frontier: pd.DataFrame, level: float) -> pd.DataFrame:
     ):
         rows[f"{name}_text"] = [write(v) for v in rows[name]]
         pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
-        rows[f"{name}_interval"] = [f"{write(a)} – {write(b)}" if math.isfinite(a) else "no interval" for a, b in pairs]
+        rows[f"{name}_interval"] = [
+            f"{write(a)} – {write(b)}" if math.isfinite(a) else without_interval for a, b in pairs
+        ]
     rows["warning"], rows["warning_short"] = zip(*[_warning(b) for b in rows["beyond"]], strict=True)
     rows["state"] = np.where(rows["beyond"].fillna(1.0) == 1.0, _CALM, _BEYOND)
     return rows
@@ -112,7 +117,7 @@ def _readout(panel: _Panel) -> alt.LayerChart:
         layers += [
             _text(panel, f"datum.{name}_text", x, 22, 30, 17, palette.accent, "bold"),
             _text(panel, f"{_NARROW} ? '{short}' : '{title}'", x, 58, 13, 11, palette.muted),
-            _text(panel, f"datum.{name}_interval", x, 76, 13, 9, palette.ink),
+            _text(panel, f"datum.{name}_interval", x, 76, 13, 10, palette.ink),
         ]
     paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
     warning = _text(panel, f"{_NARROW} ? datum.warning_short : datum.warning", 0, 102, 14, 14, palette.muted, "bold")

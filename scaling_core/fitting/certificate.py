@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -48,6 +48,13 @@ class Certificate:
     grade: Grade
     reasons: tuple[str, ...]
 
+    def with_doubts(self, found: tuple[str, ...]) -> Certificate:
+        """Add reasons for doubt that lie in the runs rather than in the arithmetic."""
+        if not found:
+            return self
+        grade: Grade = "failed" if self.grade == "failed" else "doubtful"
+        return replace(self, grade=grade, reasons=(*self.reasons, *found))
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
         return {**asdict(self), "on_bound": list(self.on_bound), "reasons": list(self.reasons)}
@@ -78,14 +85,8 @@ def _number(value: Any) -> float:
     return float("inf") if value is None else float(value)
 
 
-def certify(
-    problem: Problem, solution: Solution, names: tuple[str, ...], on_one_line: bool = False
-) -> tuple[int, Certificate]:
-    """Pick the best start and say how far to trust it. Returns its index and the certificate.
-
-    ``on_one_line`` says that the law reads both N and D of runs in which one follows from the other. Its terms may
-    then change places at no cost, which no derivative at the optimum shows.
-    """
+def certify(problem: Problem, solution: Solution, names: tuple[str, ...]) -> tuple[int, Certificate]:
+    """Pick the best start and say how far to trust it. Returns its index and the certificate."""
     best = _best(solution)
     rounding = float(problem.objective.cost(np.full(problem.target.size, EXACT)).sum())
     agreeing = int(np.sum(solution.total <= solution.total[best] * (1 + AGREEMENT) + rounding))
@@ -93,14 +94,10 @@ def certify(
     on_bound = _on_bound(problem, u, names)
     condition = _condition(problem, u)
     norm = float(solution.gradient_norm[best])
-    doubts = _doubts(len(solution.u), agreeing, on_bound, condition, problem.target.size - len(names))
-    if on_one_line:
-        doubts += (
-            "N and D of these runs lie along one line: neither what is due to which nor the best split can be told.",
-        )
+    found = _doubts(len(solution.u), agreeing, on_bound, condition, problem.target.size - len(names))
     failed = not norm <= CONVERGED_GRADIENT
-    reasons = (("The solver did not reach an optimum.",) if failed else ()) + doubts
-    grade: Grade = "failed" if failed else "doubtful" if doubts else "good"
+    reasons = (("The solver did not reach an optimum.",) if failed else ()) + found
+    grade: Grade = "failed" if failed else "doubtful" if found else "good"
     return best, Certificate(norm, len(solution.u), agreeing, on_bound, condition, grade, reasons)
 
 

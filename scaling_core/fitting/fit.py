@@ -8,9 +8,9 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.fitting.bootstrap import bootstrap, resample_counts
 from scaling_core.fitting.certificate import certify
+from scaling_core.fitting.doubts import doubts
 from scaling_core.fitting.objective import Objective
 from scaling_core.fitting.recipe import fit_lines
-from scaling_core.fitting.recommend import COLLINEAR, correlation
 from scaling_core.fitting.result import FitResult
 from scaling_core.fitting.selection import FITTED, Selection, roles
 from scaling_core.fitting.solver import Problem, minimise
@@ -42,21 +42,23 @@ def fit(
     problem, scale = _problem(law, rows, objective)
     starts = problem.working.starts(rows["loss"].to_numpy(dtype=float) / scale)
     solution = minimise(problem, starts, np.ones(len(rows)))
-    best, certificate = certify(problem, solution, law.parameter_names, _on_one_line(law, rows))
+    best, certificate = certify(problem, solution, law.parameter_names)
     u = solution.u[best]
     groups = _groups(rows, selection)
     counts = resample_counts(groups, resamples, len(law.parameters), seed)
     draws, lost = bootstrap(problem, u, counts) if resamples else (np.zeros((0, len(u))), 0)
     theta = problem.working.to_natural(u)
+    points = _points(law, theta, table, role)
+    residuals = points.loc[role == FITTED, "residual"].to_numpy(dtype=float)
     return FitResult(
         law=law,
         theta=theta,
         draws=problem.working.to_natural(draws),
         objective=objective.name,
         value=objective.reported(float(solution.total[best]), len(rows), scale),
-        certificate=certificate,
+        certificate=certificate.with_doubts(doubts(law, rows, residuals)),
         n_points=len(rows),
-        points=_points(law, theta, table, role),
+        points=points,
         ranges=_ranges(rows),
         lines=fit_lines(rows),
         notes=_notes(law, table, role, selection, lost, resamples),
@@ -68,7 +70,7 @@ def _roles(law: Law, table: RunTable, selection: Selection) -> pd.Series:
     if not table.has_loss:
         raise UserError(
             "These runs have no loss, so no law of loss can be fitted to them.",
-            fix="On the Runs page say which column holds the loss, or take runs that have one.",
+            fix="Name its column (Columns and units on the Runs page; --map loss=COLUMN in a shell) or take others.",
         )
     return roles(table, selection, law.predictors)
 
@@ -94,11 +96,6 @@ def _require_enough(law: Law, rows: pd.DataFrame) -> None:
             f"{law.title} has {len(law.parameters)} parameters, but the chosen runs stand at fewer different places.",
             fix="Choose a simpler law, or add runs that differ.",
         )
-
-
-def _on_one_line(law: Law, rows: pd.DataFrame) -> bool:
-    """Whether the law reads both N and D, and one follows from the other: at one D/N, or at one C."""
-    return {"params", "tokens"} <= set(law.predictors) and abs(correlation(rows)) > COLLINEAR
 
 
 def _problem(law: Law, rows: pd.DataFrame, objective: Objective) -> tuple[Problem, float]:

@@ -27,8 +27,10 @@ class Basis:
         How the runs split compute, for a law that has no optimum of its own.
     ranges : dict
         Extent of the runs in N, D and C, as far as known.
+    source : str
+        Where the numbers come from.
     notes : tuple of str
-        Caveats to show beside every plan.
+        Caveats to show beside every plan; the last says how N and D were found where the law has no optimum.
     doubts : tuple of str
         Why the fit itself is not certified as good.
     """
@@ -40,6 +42,7 @@ class Basis:
     lines: dict[str, Line]
     ranges: dict[str, tuple[float, float]]
     notes: tuple[str, ...]
+    source: str
     doubts: tuple[str, ...] = ()
 
     @property
@@ -57,7 +60,17 @@ def basis_of_fit(fit: FitResult) -> Basis:
         If the law says that more parameters, or more tokens, never help: then no split of a budget is best.
     """
     lines = {name: Line(**line) for name, line in fit.lines.items()}
-    basis = Basis(fit.law.title, fit.law, fit.theta, fit.draws, lines, fit.ranges, (), fit.certificate.reasons)
+    basis = Basis(
+        fit.law.title,
+        fit.law,
+        fit.theta,
+        fit.draws,
+        lines,
+        fit.ranges,
+        (),
+        f"fitted to {fit.n_points} points",
+        fit.certificate.reasons,
+    )
     if basis.has_optimum:
         return _without_impossible_draws(basis)
     if "params" not in lines or "tokens" not in lines:
@@ -77,7 +90,9 @@ def basis_of_published(published: PublishedLaw) -> Basis:
     notes = (*published.caveats, "Published without its uncertainty: no intervals can be given.",
              "Losses hold for the source's own data and tokeniser.")  # fmt: skip
     theta = np.array(published.theta)
-    return Basis(published.title, law, theta, np.zeros((0, len(theta))), {}, dict(published.ranges), notes)
+    return Basis(
+        published.title, law, theta, np.zeros((0, len(theta))), {}, dict(published.ranges), notes, published.source
+    )
 
 
 def _without_impossible_draws(basis: Basis) -> Basis:

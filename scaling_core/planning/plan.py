@@ -21,6 +21,8 @@ QUANTITIES = ("params", "tokens", "tokens_per_param", "loss")
 MIN_FLOPS, MAX_FLOPS = 1.0, 1e40
 #: Step between budgets of a frontier in powers of ten: about 5%.
 LOG_STEP = 0.02
+#: What lies beyond by no more than rounding lies inside.
+_EDGE = 1 + 1e-9
 _LETTER = {"flops": "C", "params": "N", "tokens": "D"}
 
 
@@ -125,7 +127,9 @@ def budgets(low: float, high: float, through: float | None = None) -> Array:
 def times_beyond(value: float, extent: tuple[float, float]) -> float:
     """How many times a value lies beyond an extent: 1 inside, above 1 past its end, below 1 before its start."""
     low, high = extent
-    return value / high if value > high else value / low if value < low else 1.0
+    if value > high * _EDGE:
+        return value / high
+    return value / low if value * _EDGE < low else 1.0
 
 
 Triple = tuple[Array, Array, Array]
@@ -153,7 +157,7 @@ def _quantities(basis: Basis, theta: Array, flops: Array) -> dict[str, Array]:
 
 def _line_columns(basis: Basis, flops: Array, level: float | None) -> dict[str, Triple]:
     """Values and intervals where N and D continue the runs' own line and the law says the loss there."""
-    columns = {name: _on_line(basis, name, flops, level) for name in ("params", "tokens", "tokens_per_param")}
+    columns = {name: _on_line(basis, name, flops) for name in ("params", "tokens", "tokens_per_param")}
     predictor = basis.law.predictors[0]
     x = {predictor: flops if predictor == "flops" else columns[predictor][0]}
     loss = basis.law.predict(basis.theta, x)
@@ -162,11 +166,9 @@ def _line_columns(basis: Basis, flops: Array, level: float | None) -> dict[str, 
     return {**columns, "loss": (loss, *quantile_interval(basis.law.predict(basis.draws, x), level))}
 
 
-def _on_line(basis: Basis, name: str, flops: Array, level: float | None) -> Triple:
-    if name not in basis.lines:
-        return _without_interval(np.full(flops.shape, np.nan))
-    line = basis.lines[name]
-    return _without_interval(line.value(flops)) if level is None else (line.value(flops), *line.interval(flops, level))
+def _on_line(basis: Basis, name: str, flops: Array) -> Triple:
+    line = basis.lines.get(name)
+    return _without_interval(line.value(flops) if line else np.full(flops.shape, np.nan))
 
 
 def _without_interval(value: Array) -> Triple:

@@ -27,6 +27,8 @@ _COUNTS = ("params", "params_non_embedding", "tokens", "unique_tokens", "flops")
 #: No model has more parameters and no corpus more tokens than this: a unit suffix that leads beyond was none.
 _LARGEST_COUNT = 1e18
 _SMALLEST_MODEL = 1e4  # parameters; smaller numbers in a name are rather a count of runs
+#: Medians below these are rather counts of millions or billions, even of models that train in seconds.
+_SMALLEST = {"params": 1e3, "tokens": 1e4}
 _PERPLEXITY_LIKE = 15.0  # nats per token; an untrained model of 100,000 tokens has 11.5
 
 
@@ -203,6 +205,10 @@ def _closing_notes(frame: pd.DataFrame, meaning: Meaning, rejected: int, file: s
         text = f"The median loss is {median:.3g}, too much for nats per token: is it perplexity?"
         notes.append(Note("warning", text, file))
     notes += _unknown_notes(frame, file)
+    for name, least in _SMALLEST.items():
+        if (small := frame[name].median()) < least:
+            text = f"The median of {COLUMNS[name].title.lower()} is only {small:.3g}: are they in millions or billions?"
+            notes.append(Note("warning", f"{text} Write the unit into the cells (70M) or the header (params_M).", file))
     for name, symbol in (("params", "N"), ("tokens", "D")):
         if len(frame) > 1 and frame[name].nunique() == 1:
             text = f"All rows have the same {symbol}, so how the loss depends on {symbol} cannot be fitted."

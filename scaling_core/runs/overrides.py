@@ -85,7 +85,9 @@ class Overrides:
         """Keep only what concerns a file with these columns."""
         known = set(columns)
         kept = {name: column for name, column in self.columns.items() if column is None or column in known}
-        return Overrides(kept, self.loss_unit, self.bytes_per_token)
+        # A unit that was given with its column is not that of another file's loss.
+        elsewhere = "loss" in self.columns and "loss" not in kept
+        return Overrides(kept, None if elsewhere else self.loss_unit, self.bytes_per_token)
 
 
 def _escape(value: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from playwright.sync_api import FloatRect, Locator, Page, Response, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 #: A cold server on a busy machine; a test that passes does not wait so long.
 PATIENCE_MS = 30_000
@@ -162,8 +163,14 @@ def open_section(page: Page, label: str) -> None:
 def choose(page: Page, label: str, option: str) -> None:
     """Pick an option of a select box by its words."""
     script_ended(page)
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    box, wanted = page.get_by_role("combobox", name=label), page.get_by_role("option", name=option, exact=True)
+    box.scroll_into_view_if_needed()
+    box.click()
+    try:
+        wanted.wait_for(timeout=5_000)
+    except PlaywrightTimeoutError:  # a section that still unfolded closed the list again
+        box.click()
+    wanted.click()
 
 
 def formula(page: Page) -> str:

@@ -81,7 +81,7 @@ def test_a_fit_taken_away_plans_the_same_on_the_command_line(
     other = page.context.new_page()  # Chromium now and then holds back a tab's second download
     open_page(other, link(app_url, "plan", budget="3e22"), "Plan")
     expect(chart(other, "plan_chart")).to_contain_text("With 3e22 FLOPs")
-    shown = json.loads(take(other, "Where the numbers", "This plan as JSON", tmp_path).read_text())
+    shown = json.loads(take(other, "Where the numbers", "Plan at 3e22 FLOPs as JSON", tmp_path).read_text())
     assert main(["plan", "--fit", str(fit), "--flops", "3e22", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said.keys() == shown.keys()

@@ -26,21 +26,6 @@ def test_line_is_linear_regression_in_logs() -> None:
     np.testing.assert_allclose(got.value(at), np.exp(expected.intercept + expected.slope * np.log(at)), rtol=1e-10)
 
 
-@pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
-def test_interval_is_the_textbook_prediction_interval(level: float) -> None:
-    """Weisberg, Applied Linear Regression, section 2.8: t times s·sqrt(1 + 1/n + (x − mean)²/SXX)."""
-    x, z = np.log(C), np.log(N)
-    fit = stats.linregress(x, z)
-    s = np.sqrt(np.sum((z - fit.intercept - fit.slope * x) ** 2) / 7)
-    at = np.log(np.array([1e17, 1e20, 1e26]))
-    half = stats.t.ppf(0.5 + level / 2, 7) * s * np.sqrt(1 + 1 / 9 + (at - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
-    got = fit_line(C, N)
-    assert got is not None
-    low, high = got.interval(np.exp(at), level)
-    np.testing.assert_allclose(low, np.exp(fit.intercept + fit.slope * at - half), rtol=1e-9)
-    np.testing.assert_allclose(high, np.exp(fit.intercept + fit.slope * at + half), rtol=1e-9)
-
-
 def test_fewer_than_three_budgets_make_no_line() -> None:
     assert fit_line(np.array([1e18, 1e18, 1e19, 1e19]), np.array([1.0, 2, 3, 4])) is None
     assert fit_line(np.array([1e18, 1e19, 1e20]), np.array([1.0, 2, 3])) is not None

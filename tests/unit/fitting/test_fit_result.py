@@ -101,7 +101,7 @@ def test_what_is_no_object_of_a_fit_is_refused(data: Any) -> None:
         (("lines",), "abc"),
         (("lines", "params"), {"slope": 1.0}),
         (("lines", "params", "slope"), "steep"),
-        (("lines", "params", "spread"), 0.0),
+        (("lines", "params", "slope"), float("inf")),
         (("lines", "params", "n"), 2),
         (("n_points",), math.inf),
         (("notes",), None),

@@ -152,12 +152,8 @@ def test_a_law_in_c_alone_continues_the_line_of_the_runs() -> None:
     for name, y in (("params", LADDER_N), ("tokens", LADDER_C / 6 / LADDER_N),
                     ("tokens_per_param", LADDER_C / 6 / LADDER_N**2)):  # fmt: skip
         fit = stats.linregress(x, np.log(y))
-        middle = fit.intercept + fit.slope * np.log(1e24)
-        s = np.sqrt(np.sum((np.log(y) - fit.intercept - fit.slope * x) ** 2) / 7)
-        spread = 1 + 1 / 9 + (np.log(1e24) - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2)
-        half = stats.t.ppf(0.95, 7) * s * np.sqrt(spread)
-        assert getattr(answer, name) == pytest.approx(np.exp(middle), rel=1e-9)
-        assert answer.intervals[name] == pytest.approx((np.exp(middle - half), np.exp(middle + half)), rel=1e-8)
+        assert getattr(answer, name) == pytest.approx(np.exp(fit.intercept + fit.slope * np.log(1e24)), rel=1e-9)
+    assert set(answer.intervals) == {"loss"}  # what the runs happened to do has no uncertainty of the law
     band = result.predict({"flops": np.array([1e24])}, 0.9)
     assert answer.loss == band.value[0]
     assert answer.intervals["loss"] == (band.low[0], band.high[0])
