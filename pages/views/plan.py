@@ -79,7 +79,7 @@ def starting_budget(low: float, high: float) -> tuple[float, float, float]:
 
 def without_interval(basis: Basis) -> str:
     """What to say of a quantity that has no interval."""
-    return "no interval" if basis.has_optimum else "as these runs went"
+    return "no interval" if basis.has_optimum else "continued"
 
 
 def details(basis: Basis, start: float) -> None:
