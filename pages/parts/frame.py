@@ -31,7 +31,7 @@ def palette() -> Palette:
 
 def page(title: str, question: str, body: Callable[[], None]) -> None:
     """Draw a page: strip, title, the one sentence it answers, and its body, with errors worded."""
-    state.begin(title)
+    state.begin()
     style.apply()
     with worded_errors():
         _strip(title)

@@ -3,6 +3,9 @@
 Streamlit's own binding of a widget to the URL forgets a value as soon as a page is opened that does not draw the
 widget (measured on 1.67), and most pages need the choices made on others. So the choices live in the session,
 widgets read and write them by key, and the URL is a copy that every page writes and a fresh session reads.
+
+The copy always names the runs, so it is never empty. An address without choices therefore asks for nothing: the menu
+opens pages that way, and the way back passes over them.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from scaling_core.units import parse_flops
 AUTO = "auto"
 OWN_FIT = "fit"
 MAX_DROP = 20
-_ADOPTED, _PUBLISHED_URL, _PAGE = "_adopted", "_published_url", "_page"
+_ADOPTED, _PUBLISHED_URL = "_adopted", "_published_url"
+_ALWAYS_WRITTEN = "runs"
 
 
 @dataclass(frozen=True)
@@ -93,12 +97,11 @@ CONTROLS: dict[str, Control] = {
 }
 
 
-def begin(page: str) -> None:
+def begin() -> None:
     """Take over what the URL says when a session is new or a person changed the URL, then write it back."""
     query = st.query_params.to_dict()
     fresh = _ADOPTED not in st.session_state
-    moved = st.session_state.get(_PAGE) != page and not query  # the menu opens a page without parameters
-    if fresh or (not moved and query != st.session_state.get(_PUBLISHED_URL)):
+    if fresh or (query and query != st.session_state.get(_PUBLISHED_URL)):
         _adopt(query, reset=not fresh)
     if "_next_map" in st.session_state:  # the mapping form asked for a rerun with its corrections
         # The loss may be another now, or the first: what stood in for it on the axis does not stay.
@@ -107,13 +110,13 @@ def begin(page: str) -> None:
         # Widgets of other pages forget their value unless it is written as our own again.
         st.session_state[control.key] = st.session_state.get(control.key, control.default)
     st.session_state[_ADOPTED] = True
-    st.session_state[_PAGE] = page
     publish()
 
 
 def publish() -> None:
-    """Write the choices that differ from their defaults to the URL."""
-    query = {c.key: c.write(get(c.key)) for c in CONTROLS.values() if get(c.key) != c.default}
+    """Write the runs, and the choices that differ from their defaults, to the URL."""
+    said = (c for c in CONTROLS.values() if c.key == _ALWAYS_WRITTEN or get(c.key) != c.default)
+    query = {c.key: c.write(get(c.key)) for c in said}
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)
     st.session_state[_PUBLISHED_URL] = query

@@ -1,4 +1,4 @@
-"""The few rules of style that the theme cannot say."""
+"""The few rules that the theme cannot say: of style, and of the way back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _CSS = """
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.9rem 1rem 4rem; } }
 [data-testid="stMainBlockContainer"] h1 { padding: 0 0 .2rem; font-size: 1.9rem; }
 .st-key-strip { border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); padding-bottom: .4rem; }
+.st-key-way_back { display: none; }
 /* The slider of a chart stands above it, as wide as the chart; its bare count of steps says nothing. */
 .st-key-box_plan_chart { padding-right: 4.6rem; }
 .st-key-box_plan_chart .vega-embed { display: flex; flex-direction: column; }
@@ -22,7 +23,25 @@ _CSS = """
 </style>
 """
 
+#: Streamlit 1.67 enters a page into the browser's history twice, without its choices and with them, so that Back seems
+#: to do nothing. What only completes an address without choices takes its place instead of following it.
+_ONE_STEP_BACK = """
+<script>
+if (!window.completesAddresses) {
+  window.completesAddresses = true;
+  const push = history.pushState.bind(history);
+  history.pushState = (state, title, url) => {
+    const next = new URL(url ?? location.href, location.href);
+    const completes = next.pathname === location.pathname && !location.search;
+    completes ? history.replaceState(state, title, url) : push(state, title, url);
+  };
+}
+</script>
+"""
+
 
 def apply() -> None:
     """Put the rules on the page."""
     st.html(_CSS)
+    with st.container(key="way_back"):
+        st.html(_ONE_STEP_BACK, unsafe_allow_javascript=True)

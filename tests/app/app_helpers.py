@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from scaling_core.runs import samples
 
 SAMPLES = [s.name for s in samples()]
+#: What a link says when nothing was chosen: the runs, and no more.
+DEFAULTS = {"runs": SAMPLES[0]}
 WITHOUT_LOSS = ["chinchilla_frontier", "gpt3"]
 QUESTIONS = {
     "runs": "What do I have",

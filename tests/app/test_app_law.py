@@ -1,6 +1,6 @@
 """Law: the choices change the curve, its doubts are said in words, and points chosen on a chart are the ones fitted."""
 
-from app_helpers import calm, marks, rows, spec, url, words
+from app_helpers import DEFAULTS, calm, marks, rows, spec, url, words
 
 BOX = "flops:1e18:1e21"
 INSIDE, OUTSIDE = 4, 3  # of the seven Cerebras-GPT models
@@ -63,7 +63,7 @@ def test_a_box_in_the_link_fits_the_runs_inside_it_until_it_is_cleared(open_page
     at.button(key="clear_box").click().run()
     calm(at)
     assert formula(at) != inside
-    assert url(at) == {"law": "power-c"}
+    assert url(at) == {**DEFAULTS, "law": "power-c"}
     assert "Fitted to 7 points" in words(at.markdown)
 
 
@@ -74,7 +74,7 @@ def test_a_box_that_holds_too_little_says_so_and_can_be_cleared(open_page) -> No
         assert said in words(at.error)
         at.button(key="clear_box").click().run()
         calm(at)
-        assert url(at) == {}
+        assert url(at) == DEFAULTS
 
 
 def test_runs_keeps_its_chart_under_a_box_that_makes_no_sense_and_clears_it(open_page) -> None:
@@ -83,4 +83,4 @@ def test_runs_keeps_its_chart_under_a_box_that_makes_no_sense_and_clears_it(open
     assert at.get("vega_lite_chart")
     at.button(key="clear_box").click().run()
     calm(at)
-    assert url(at) == {}
+    assert url(at) == DEFAULTS

@@ -1,7 +1,7 @@
 """A link restores every choice; what it cannot mean is refused in words; defaults stay out of it."""
 
 import pytest
-from app_helpers import calm, go, url, words
+from app_helpers import DEFAULTS, calm, go, url, words
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from ladder_file import ladder_csv
@@ -29,7 +29,7 @@ VALUES = {
     "basis": ("besiroglu", "besiroglu"),
     "budget": ("3e22", "3e22"),
 }
-SHARED = {"law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "drop": "1", "budget": "3e22"}
+SHARED = {**DEFAULTS, "law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "drop": "1", "budget": "3e22"}
 
 
 def session() -> None:
@@ -38,7 +38,7 @@ def session() -> None:
 
     from pages.parts import state
 
-    state.begin("Any")
+    state.begin()
     streamlit.session_state["_refused"] = state.complaints()
     state.publish()
 
@@ -69,10 +69,10 @@ def test_every_control_of_a_page_is_restored_by_its_link_and_can_be_shared(open_
 
 def test_defaults_are_not_written_to_the_link(open_page) -> None:
     at = calm(open_page("runs", **{c.key: c.write(c.default) for c in CONTROLS.values()}))
-    assert url(at) == {}
+    assert url(at) == DEFAULTS
     for name in ("law", "plan"):
         go(at, name)
-        assert url(at) == {}
+        assert url(at) == DEFAULTS
 
 
 def test_choices_go_with_a_person_from_page_to_page_and_with_the_link_to_another(open_page) -> None:
@@ -110,7 +110,7 @@ def test_what_a_link_cannot_mean_is_refused_in_words_on_the_page(open_page) -> N
     at = calm(open_page("runs", **bad))
     for key, value in bad.items():
         assert f"{key}={value}".replace("<", "&lt;").replace(">", "&gt;") in words(at.warning)
-    assert url(at) == {}
+    assert url(at) == DEFAULTS
 
 
 def test_a_bad_value_in_a_link_opened_later_gives_the_default_not_the_former_choice() -> None:
@@ -120,7 +120,7 @@ def test_a_bad_value_in_a_link_opened_later_gives_the_default_not_the_former_cho
     at.run()
     assert at.session_state["_refused"] == ["drop=many"]
     assert at.session_state["drop"] == 0
-    assert url(at) == {}
+    assert url(at) == DEFAULTS
 
 
 SCRAPS = st.sampled_from(

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from app_helpers import calm, marks, nodes, rows, spec, url, words
+from app_helpers import DEFAULTS, calm, marks, nodes, rows, spec, url, words
 
 from scaling_core.planning import PUBLISHED, QUANTITIES, Scenario, basis_of_published, plan
 
@@ -35,7 +35,7 @@ def test_published_constants_give_the_plan_of_the_library(open_page) -> None:
     answer = plan(basis_of_published(PUBLISHED["muennighoff_c4"]), Scenario(5.76e23))
     assert {q: start(at)[q] for q in QUANTITIES} == {q: getattr(answer, q) for q in QUANTITIES}
     assert "is not known" in start(at)["warning"]
-    assert url(at) == {"basis": "muennighoff_c4", "budget": "5.76e23"}
+    assert url(at) == {**DEFAULTS, "basis": "muennighoff_c4", "budget": "5.76e23"}
 
 
 def test_a_budget_is_typed_as_people_write_it_and_nonsense_is_answered_in_words(open_page) -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from app_helpers import calm, marks, rows, spec, url, words
+from app_helpers import DEFAULTS, calm, marks, rows, spec, url, words
 from ladder_file import COUNT, ladder_csv
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
@@ -117,7 +117,7 @@ def test_axes_scales_and_colour_change_the_chart(open_page) -> None:
     assert points["x"]["scale"]["type"] == points["y"]["scale"]["type"] == "linear"
     assert "Parameters N" in points["x"]["title"]
     assert points["color"]["scale"]["domain"] != sizes
-    assert url(at) == {"x": "params", "color": "run", "logx": "0", "logy": "0"}
+    assert url(at) == {**DEFAULTS, "x": "params", "color": "run", "logx": "0", "logy": "0"}
 
     at.selectbox(key="y").set_value("tokens").run()
     assert marks(spec(at), "point")[0]["encoding"]["y"]["field"] == "tokens"

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from playwright.sync_api import FloatRect, Locator, Page, Response, expect
+from playwright.sync_api import FloatRect, Locator, Page, Request, Response, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 #: A cold server on a busy machine; a test that passes does not wait so long.
 PATIENCE_MS = 30_000
+#: What Chromium says of a request when its page is left meanwhile.
+LEFT_BEFORE_IT_CAME = "net::ERR_ABORTED"
 RANGE = ".vega-bindings input[type=range]"
 
 
@@ -29,13 +31,17 @@ class Watch:
         self.sent = 0
         page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or ""))
         page.on("response", self._answered)
-        page.on("requestfailed", lambda request: self.refused.append(f"{request.failure} {request.url}"))
+        page.on("requestfailed", self._failed)
         page.on("console", self._said)
         page.on("websocket", lambda socket: socket.on("framesent", self._count))
 
     def _answered(self, response: Response) -> None:
         if response.status >= 400 and not _probe(response.url):
             self.refused.append(f"{response.status} {response.url}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != LEFT_BEFORE_IT_CAME:
+            self.refused.append(f"{request.failure} {request.url}")
 
     def _said(self, message: Any) -> None:
         if message.type == "error" and not _probe(message.location.get("url", "")):

@@ -15,7 +15,7 @@ from browser_helpers import (
 )
 from playwright.sync_api import Page, expect
 
-CHOICES = {"law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "budget": "3e22"}
+CHOICES = {"runs": "cerebras_gpt", "law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "budget": "3e22"}
 TEXT_COLOUR = "rgb(27, 36, 48)"  # of .streamlit/config.toml, not Streamlit's own
 
 
@@ -24,7 +24,12 @@ TEXT_COLOUR = "rgb(27, 36, 48)"  # of .streamlit/config.toml, not Streamlit's ow
     [
         ("", "Runs", {"runs": "pythia", "x": "params"}, "8 runs"),
         ("law", "Law", {"runs": "pythia", "law": "power-n"}, "Fitted to 8 points"),
-        ("plan", "Plan", {"basis": "besiroglu", "budget": "5.76e23"}, "Published without its uncertainty"),
+        (
+            "plan",
+            "Plan",
+            {"runs": "cerebras_gpt", "basis": "besiroglu", "budget": "5.76e23"},
+            "Published without its uncertainty",
+        ),
     ],
 )
 def test_a_link_opened_first_on_a_fresh_server_shows_its_page(
