@@ -20,6 +20,8 @@ AGREEMENT = 1e-6
 LARGE_CONDITION = 500.0
 #: Working coordinates are of order one: one this near to its bound is on it, but for rounding.
 _EDGE = 1e-9
+#: The same where predictors are not centred: coefficients and exponents then move together whatever the runs.
+_LARGE_UNCENTRED = 3e4
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def certify(problem: Problem, solution: Solution, names: tuple[str, ...]) -> tup
     on_bound = _on_bound(problem, u, names)
     condition = _condition(problem, u)
     norm = float(solution.gradient_norm[best])
-    found = _doubts(len(solution.u), agreeing, on_bound, condition, problem.target.size - len(names))
+    limit = LARGE_CONDITION if problem.working.centred else _LARGE_UNCENTRED
+    spare = problem.target.size - len(names) + len(problem.fixed)
+    found = _doubts(len(solution.u), agreeing, on_bound, condition > limit, spare)
     failed = not norm <= CONVERGED_GRADIENT
     reasons = (("The solver did not reach an optimum.",) if failed else ()) + found
     grade: Grade = "failed" if failed else "doubtful" if found else "good"
@@ -111,26 +115,26 @@ def _best(solution: Solution) -> int:
 def _on_bound(problem: Problem, u: Array, names: tuple[str, ...]) -> tuple[str, ...]:
     working = problem.working
     held = (u <= working.lower + _EDGE) | (u >= working.upper - _EDGE)
-    return tuple(n for n, h in zip(names, held, strict=True) if h)
+    return tuple(n for i, (n, h) in enumerate(zip(names, held, strict=True)) if h and i not in problem.fixed)
 
 
 def _condition(problem: Problem, u: Array) -> float:
     here = problem.working.at(u[None])
-    jac = here.gradient()[0] / here.value
+    jac = np.delete(here.gradient()[0] / here.value, problem.fixed, axis=0)
     length = np.linalg.norm(jac, axis=1, keepdims=True)
     if (length == 0).any():  # a parameter that changes nothing
         return float("inf")
     singular = np.linalg.svd(jac / length, compute_uv=False)
-    return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(singular) == len(u) else float("inf")
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(singular) == len(jac) else float("inf")
 
 
-def _doubts(starts: int, agreeing: int, on_bound: tuple[str, ...], condition: float, spare: int) -> tuple[str, ...]:
+def _doubts(starts: int, agreeing: int, on_bound: tuple[str, ...], loose: bool, spare: int) -> tuple[str, ...]:
     doubts = []
     if on_bound:
         doubts.append(f"{', '.join(on_bound)} ended on the edge of what is allowed: the runs ask for a simpler law.")
     if agreeing < min(3, starts):
         doubts.append(f"Only {agreeing} of {starts} starts reached this optimum: there may be a better one.")
-    if condition > LARGE_CONDITION:
+    if loose:
         doubts.append("The runs do not pin down every parameter: some change together without changing the fit.")
     if spare <= 2:
         doubts.append(f"Only {spare} more runs than parameters: almost any law would pass through them.")

@@ -2,22 +2,91 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.fitting.bootstrap import bootstrap, resample_counts
 from scaling_core.fitting.certificate import certify
 from scaling_core.fitting.doubts import doubts
 from scaling_core.fitting.objective import Objective
+from scaling_core.fitting.options import Constraint, constrain, point_weights
 from scaling_core.fitting.recipe import fit_lines
 from scaling_core.fitting.result import FitResult
 from scaling_core.fitting.selection import FITTED, Selection, roles
-from scaling_core.fitting.solver import Problem, minimise
-from scaling_core.laws import Law
+from scaling_core.fitting.solver import Problem, minimise_starts
+from scaling_core.fitting.uncertainty import get_method
+from scaling_core.laws import Array, Law
 from scaling_core.runs.schema import COLUMNS, RunTable
 
 DEFAULT_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A law put to the chosen rows: what the solver gets, before it has run.
+
+    Attributes
+    ----------
+    law, table, selection, objective, constraints
+        What was asked for.
+    role : pandas.Series
+        Role of each row of the table.
+    rows : pandas.DataFrame
+        The fitted rows.
+    problem : Problem
+    starts : array, shape (S, p)
+    weights : array, shape (n,)
+    groups : array, shape (n,)
+        Rows with one number are drawn together.
+    scale : float
+        The typical loss.
+    """
+
+    law: Law
+    table: RunTable
+    selection: Selection
+    objective: Objective
+    constraints: tuple[Constraint, ...]
+    role: pd.Series
+    rows: pd.DataFrame
+    problem: Problem
+    starts: Array
+    weights: Array
+    groups: Array
+    scale: float
+
+
+def pose(
+    law: Law,
+    table: RunTable,
+    objective: Objective,
+    selection: Selection | None = None,
+    *,
+    weights: str = "",
+    constraints: tuple[Constraint, ...] = (),
+) -> Posed:
+    """Put a law to the chosen rows of ``table``; ``fit`` says what is raised."""
+    selection = selection or Selection()
+    law.check(table.frame)
+    role = _roles(law, table, selection)
+    rows = table.frame[role == FITTED]
+    _require_enough(law, rows, sum(c.is_fixed for c in constraints))
+    loss = rows["loss"].to_numpy(dtype=float)
+    scale = float(np.exp(np.log(loss).mean()))
+    x = {name: rows[name].to_numpy(dtype=float) for name in law.predictors}
+    working = law.working(x, scale, centred=not constraints)
+    fixed = constrain(working, law, constraints)
+    target = np.log(loss / scale) if objective.space == "log" else loss / scale
+    return Posed(
+        law, table, selection, objective, constraints, role, rows,
+        problem=Problem(working, objective, target, fixed),
+        starts=working.starts(loss / scale),
+        weights=point_weights(rows, weights),
+        groups=_groups(rows, selection),
+        scale=scale,
+    )  # fmt: skip
 
 
 def fit(
@@ -27,42 +96,54 @@ def fit(
     selection: Selection | None = None,
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
+    *,
+    weights: str = "",
+    constraints: tuple[Constraint, ...] = (),
+    method: str = "pairs",
 ) -> FitResult:
-    """Fit ``law`` to the chosen rows of ``table``, with a pair bootstrap of ``resamples`` refits.
+    """Fit ``law`` to the chosen rows of ``table``, with ``resamples`` draws of its parameters.
+
+    Parameters
+    ----------
+    weights : str
+        Column that weights the rows, or a power of one: ``flops^0.5``.
+    constraints : tuple of Constraint
+        Bounds on parameters, or values to fix them at.
+    method : str
+        How draws are made: a key of ``METHODS``.
 
     Raises
     ------
     UserError
         If the runs cannot support the law: no loss, too few, or a predictor that does not vary.
     """
-    selection = selection or Selection()
-    role = _roles(law, table, selection)
-    rows = table.frame[role == FITTED]
-    _require_enough(law, rows)
-    problem, scale = _problem(law, rows, objective)
-    starts = problem.working.starts(rows["loss"].to_numpy(dtype=float) / scale)
-    solution = minimise(problem, starts, np.ones(len(rows)))
-    best, certificate = certify(problem, solution, law.parameter_names)
+    posed = pose(law, table, objective, selection, weights=weights, constraints=constraints)
+    solution = minimise_starts(posed.problem, posed.starts, posed.weights)
+    best, certificate = certify(posed.problem, solution, law.parameter_names)
     u = solution.u[best]
-    groups = _groups(rows, selection)
-    counts = resample_counts(groups, resamples, len(law.parameters), seed)
-    draws, lost = bootstrap(problem, u, counts) if resamples else (np.zeros((0, len(u))), 0)
-    theta = problem.working.to_natural(u)
-    points = _points(law, theta, table, role)
-    residuals = points.loc[role == FITTED, "residual"].to_numpy(dtype=float)
+    draws, lost = get_method(method).draw(posed, u, resamples, seed) if resamples else (np.zeros((0, len(u))), 0)
+    to_natural = posed.problem.working.to_natural
+    theta = to_natural(u)
+    points = _points(law, theta, table, posed.role)
+    residuals = points.loc[posed.role == FITTED, "residual"].to_numpy(dtype=float)
     return FitResult(
         law=law,
         theta=theta,
-        draws=problem.working.to_natural(draws),
+        draws=to_natural(draws),
         objective=objective.name,
-        value=objective.reported(float(solution.total[best]), len(rows), scale),
-        certificate=certificate.with_doubts(doubts(law, rows, residuals)),
-        n_points=len(rows),
+        delta=objective.delta if 1e-7 < objective.delta < np.inf else None,
+        value=objective.reported(float(solution.total[best]), float(posed.weights.sum()), posed.scale),
+        certificate=certificate.with_doubts(doubts(law, posed.rows, residuals)),
+        n_points=len(posed.rows),
         points=points,
-        ranges=_ranges(rows),
-        lines=fit_lines(rows),
-        notes=_notes(law, table, role, selection, lost, resamples),
+        ranges=_ranges(posed.rows),
+        lines=fit_lines(posed.rows),
+        notes=(*law.notes, *_notes(law, table, posed.role, posed.selection, lost, resamples)),
         seed=seed,
+        method=method,
+        metric=table.metric,
+        weights=weights,
+        constraints=constraints,
     )
 
 
@@ -75,35 +156,28 @@ def _roles(law: Law, table: RunTable, selection: Selection) -> pd.Series:
     return roles(table, selection, law.predictors)
 
 
-def _require_enough(law: Law, rows: pd.DataFrame) -> None:
-    need = len(law.parameters) + 1
+def _require_enough(law: Law, rows: pd.DataFrame, fixed: int) -> None:
+    free = len(law.parameters) - fixed
+    need = free + 1
     if len(rows) < need:
         raise UserError(
-            f"{law.title} has {len(law.parameters)} parameters and needs at least {need} runs; {len(rows)} are chosen.",
+            f"{law.title} has {free} free parameters and needs at least {need} runs; {len(rows)} are chosen.",
             fix="Choose more runs or a simpler law.",
         )
     for name in law.predictors:
         distinct = rows[name].nunique()
         if distinct < 2:
-            column = COLUMNS[name]
+            column = COLUMNS.get(name)
+            said = f"{column.symbol} ({column.title.lower()})" if column else f"“{name}”"
             raise UserError(
-                f"All chosen runs have the same {column.symbol} ({column.title.lower()}), so {law.title} "
-                "cannot be fitted.",
+                f"All chosen runs have the same {said}, so {law.title} cannot be fitted.",
                 fix="Choose a law in another quantity, or add runs that differ.",
             )
-    if rows.groupby(list(law.predictors)).ngroups < len(law.parameters):
+    if rows.groupby(list(law.predictors)).ngroups < free:
         raise UserError(
-            f"{law.title} has {len(law.parameters)} parameters, but the chosen runs stand at fewer different places.",
+            f"{law.title} has {free} free parameters, but the chosen runs stand at fewer different places.",
             fix="Choose a simpler law, or add runs that differ.",
         )
-
-
-def _problem(law: Law, rows: pd.DataFrame, objective: Objective) -> tuple[Problem, float]:
-    loss = rows["loss"].to_numpy(dtype=float)
-    scale = float(np.exp(np.log(loss).mean()))
-    x = {name: rows[name].to_numpy(dtype=float) for name in law.predictors}
-    target = np.log(loss / scale) if objective.space == "log" else loss / scale
-    return Problem(law.working(x, scale), objective, target), scale
 
 
 def _groups(rows: pd.DataFrame, selection: Selection) -> np.ndarray:

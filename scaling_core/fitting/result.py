@@ -12,8 +12,10 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.fitting.certificate import Certificate
+from scaling_core.fitting.options import Constraint
 from scaling_core.fitting.recipe import Line
 from scaling_core.laws import Array, Law, Predictors, get_law
+from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_number
 
 DEFAULT_LEVEL = 0.90
@@ -53,7 +55,17 @@ class FitResult:
         How N, D and D/N went with C in the fitted runs (see ``scaling_core.fitting.recipe``).
     notes : tuple of str
     seed : int
-        Seed of the bootstrap.
+        Seed of the draws.
+    delta : float or None
+        Huber's threshold, where the objective has one.
+    method : str
+        How the draws were made.
+    metric : Metric
+        What was fitted: the loss, or the cost of another metric.
+    weights : str
+        What the points were weighted by; empty for equal weights.
+    constraints : tuple of Constraint
+        Bounds and fixed values that a person set.
     """
 
     law: Law
@@ -68,6 +80,11 @@ class FitResult:
     lines: dict[str, Any]
     notes: tuple[str, ...]
     seed: int
+    delta: float | None = None
+    method: str = "pairs"
+    metric: Metric = LOSS
+    weights: str = ""
+    constraints: tuple[Constraint, ...] = ()
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -126,7 +143,10 @@ class FitResult:
             "law": self.law.name,
             "formula": self.law.formula(),
             "parameters": self.parameters,
-            "objective": {"name": self.objective, "value": self.value},
+            "objective": {"name": self.objective, "value": self.value, "delta": self.delta},
+            "metric": asdict(self.metric),
+            "weights": self.weights,
+            "constraints": [c.format() for c in self.constraints],
             "certificate": self.certificate.to_json(),
             "intervals": {k: list(v) for k, v in self.intervals(level).items()},
             "interval_level": level,
@@ -135,7 +155,7 @@ class FitResult:
             "ranges": {k: list(v) for k, v in self.ranges.items()},
             "lines": self.lines,
             "notes": list(self.notes),
-            "bootstrap": {"method": "pairs", "seed": self.seed, "draws": self.draws.tolist()},
+            "bootstrap": {"method": self.method, "seed": self.seed, "draws": self.draws.tolist()},
         }
 
     @classmethod
@@ -162,6 +182,11 @@ class FitResult:
                 lines={name: asdict(Line.from_json(line)) for name, line in data["lines"].items()},
                 notes=tuple(str(note) for note in data["notes"]),
                 seed=int(data["bootstrap"]["seed"]),
+                delta=_maybe(data["objective"].get("delta")),
+                method=str(data["bootstrap"].get("method", "pairs")),
+                metric=_read_metric(data.get("metric")),
+                weights=str(data.get("weights", "")),
+                constraints=tuple(Constraint.parse(c) for c in data.get("constraints", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UserError(
@@ -179,6 +204,17 @@ def _read_theta(law: Law, values: Any) -> Array:
     if not (np.isfinite(theta) & (theta >= lower) & (theta <= upper)).all():
         raise ValueError("a parameter is outside of its bounds")
     return theta
+
+
+def _maybe(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _read_metric(data: Mapping[str, Any] | None) -> Metric:
+    """The metric of a fit; a file from before there were others is about loss."""
+    if data is None:
+        return LOSS
+    return Metric(str(data["column"]), str(data["title"]), bool(data["higher_is_better"]), float(data["best"]))
 
 
 def _read_range(low: Any, high: Any) -> tuple[float, float]:

@@ -7,7 +7,7 @@ bootstrap resample is a vector of counts). The Hessian is exact; negative curvat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,16 +20,31 @@ TARGET_GRADIENT = 1e-10
 #: Relative residuals below this are rounding: a fit that leaves no more is exact. (Rounding leaves up to 2e-15 of the
 #: largest loss, and a gradient must stay below ``CONVERGED_GRADIENT`` of this when that is all there is.)
 EXACT = 1e-8
+#: More runs than this, and starts first race on so many of them; so many distinct ends then see all runs.
+_RACE_ON, _FINALISTS = 4_000, 4
 _MIN_DAMPING, _MAX_DAMPING = 1e-12, 1e12
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A law on runs with an objective; ``target`` is ln L or L, over the loss scale, shape (n,)."""
+    """A law on runs with an objective; ``target`` is ln L or L, over the loss scale, shape (n,).
+
+    ``fixed`` holds the indices of parameters that a person set; their bounds coincide.
+    """
 
     working: Working
     objective: Objective
     target: Array
+    fixed: tuple[int, ...] = ()
+
+    @property
+    def free(self) -> int:
+        """How many parameters are not fixed."""
+        return len(self.working.lower) - len(self.fixed)
+
+    def only(self, kept: Mask) -> Problem:
+        """The same problem on some of the runs."""
+        return replace(self, working=self.working.only(kept), target=self.target[kept])
 
     def residuals(self, u: Array) -> Array:
         """Residuals, shape (B, n), at ``u`` of shape (B, p). Not finite where the law cannot be evaluated."""
@@ -88,6 +103,40 @@ class Solution:
 
 def minimise(problem: Problem, starts: Array, weights: Array, max_iterations: int = MAX_ITERATIONS) -> Solution:
     """Minimise from every start (B, p) with run weights (B, n) or (n,)."""
+    *approach, last = problem.objective.continuation
+    for objective in approach:
+        starts = _descend(replace(problem, objective=objective), starts, weights, max_iterations).u
+    return _descend(replace(problem, objective=last), starts, weights, max_iterations)
+
+
+def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution:
+    """Minimise from every start. With very many runs the starts race on a thin, even sample of them first.
+
+    There, only the distinct ends go on to all runs; each start is reported where its own end arrived.
+    """
+    n = problem.target.size
+    if n <= _RACE_ON:
+        return minimise(problem, starts, weights)
+    sample = np.zeros(n)
+    sample[np.linspace(0, n - 1, _RACE_ON).round().astype(int)] = 1.0
+    thin = problem.only(sample > 0)
+    ends = minimise(thin, starts, np.broadcast_to(weights, n)[sample > 0])
+    order = np.argsort(ends.total)
+    same = np.zeros(len(starts), dtype=int)
+    distinct: list[int] = []
+    for i in order:
+        near = [k for k, j in enumerate(distinct) if abs(ends.total[i] - ends.total[j]) <= 1e-6 * abs(ends.total[j])]
+        if not near:
+            distinct.append(int(i))
+        same[i] = near[0] if near else len(distinct) - 1
+    kept = min(len(distinct), _FINALISTS)
+    last = minimise(problem, ends.u[distinct[:kept]], weights)
+    place = np.minimum(same, kept - 1)
+    lost = same >= kept
+    return Solution(last.u[place], np.where(lost, np.inf, last.total[place]), last.gradient_norm[place])
+
+
+def _descend(problem: Problem, starts: Array, weights: Array, max_iterations: int) -> Solution:
     u = np.clip(starts, problem.working.lower, problem.working.upper)
     weights = np.broadcast_to(np.atleast_2d(weights), (len(u), problem.target.size))
     residuals = problem.residuals(u)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scaling_core.errors import UserError
 from scaling_core.laws.base import Allocation, Array, Evaluation, Law, Mask, Parameter, Predictors, Working
 from scaling_core.laws.chinchilla import FLOPS_PER_PARAM_TOKEN, Chinchilla
+from scaling_core.laws.gamma import GammaForm
 from scaling_core.laws.power import PowerLaw
 
 LAWS: dict[str, Law] = {
@@ -12,18 +15,25 @@ LAWS: dict[str, Law] = {
     for law in (
         Chinchilla(),
         *(PowerLaw(x, offset=offset) for x in ("flops", "params", "tokens") for offset in (True, False)),
+        GammaForm(),
     )
 }
 
+#: Laws made to measure, by the word before the colon of their names: what stands behind it makes the law.
+FAMILIES: dict[str, Callable[[str], Law]] = {}
+
 
 def get_law(name: str) -> Law:
-    """Return a law by name.
+    """Return a law by name, or make one from ``FAMILY:TEXT``.
 
     Raises
     ------
     UserError
         If there is no law of that name.
     """
+    family, colon, text = name.partition(":")
+    if colon and family in FAMILIES:
+        return FAMILIES[family](text)
     if name not in LAWS:
         raise UserError(f"There is no law called “{name}”.", fix=f"Choose one of: {', '.join(LAWS)}.")
     return LAWS[name]

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+from scaling_core.errors import UserError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -18,7 +21,10 @@ Predictors = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Parameter:
-    """An unknown of a law: its name, LaTeX symbol, meaning, unit and bounds (closed)."""
+    """An unknown of a law: its name, LaTeX symbol, meaning, unit and bounds (closed).
+
+    ``log`` says that it is a positive scale, which a solver does well to move by factors.
+    """
 
     name: str
     symbol: str
@@ -26,6 +32,7 @@ class Parameter:
     unit: str
     lower: float = 0.0
     upper: float = np.inf
+    log: bool = False
 
 
 class Allocation(NamedTuple):
@@ -60,10 +67,20 @@ class Working(ABC):
 
     lower: Array
     upper: Array
+    #: Whether predictors are centred; without, parameters are more correlated than the runs can be blamed for.
+    centred: bool = True
+
+    @abstractmethod
+    def coordinate(self, index: int, value: float) -> float:
+        """Working coordinate of one parameter's value, for bounds; predictors must not be centred."""
 
     @abstractmethod
     def at(self, u: Array) -> Evaluation:
         """Evaluate at ``u`` of shape (B, p)."""
+
+    @abstractmethod
+    def only(self, kept: Mask) -> Working:
+        """The same on some of the runs, in the same coordinates."""
 
     @abstractmethod
     def to_natural(self, u: Array) -> Array:
@@ -95,6 +112,8 @@ class Law(ABC):
         In the order of the last axis of ``theta``.
     source : str
         Where the form was published.
+    notes : tuple of str
+        What a person must know of every fit of this law.
     """
 
     name: str
@@ -103,6 +122,22 @@ class Law(ABC):
     predictors: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     source: str
+    notes: tuple[str, ...] = ()
+
+    def check(self, frame: pd.DataFrame) -> None:
+        """Refuse runs that this law is not about.
+
+        Raises
+        ------
+        UserError
+            If a column that the law reads is not there.
+        """
+        for name in self.predictors:
+            if name not in frame or not pd.api.types.is_numeric_dtype(frame[name]):
+                raise UserError(
+                    f"{self.title} reads “{name}”, which these runs do not have as a number.",
+                    fix="Choose another law, or name the column that holds it.",
+                )
 
     @abstractmethod
     def predict(self, theta: Any, x: Predictors) -> Array:
@@ -113,8 +148,8 @@ class Law(ABC):
         """Derivatives of the loss by the parameters, shape (..., n, p)."""
 
     @abstractmethod
-    def working(self, x: Predictors, loss_scale: float) -> Working:
-        """Bind the law to runs for a solver."""
+    def working(self, x: Predictors, loss_scale: float, *, centred: bool = True) -> Working:
+        """Bind the law to runs for a solver. Bounds on a parameter ask for predictors that are not centred."""
 
     def optimum(self, theta: Any, flops: Any) -> Allocation | None:
         """Best N and D for budgets ``flops`` with C = 6ND, where the law has both; else None.

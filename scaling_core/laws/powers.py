@@ -6,19 +6,21 @@ grid of exponents, and for each the non-negative least-squares coefficients (Gol
 
 from __future__ import annotations
 
+import copy
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scaling_core.laws.base import Array, Evaluation, Law, Predictors, Working
+from scaling_core.laws.base import Array, Evaluation, Law, Mask, Predictors, Working
 from scaling_core.laws.projection import nonnegative_least_squares
 
 #: An exponent of 3 means that loss falls 8 times as x doubles: steeper than anything seen.
 MAX_EXPONENT = 3.0
 #: No term exceeds this many times the typical loss at the centre of the data.
 MAX_COEFFICIENT = 1e3
+_MAX_UNCENTRED = 1e60
 _STEPS_PER_EXPONENT = {1: 16, 2: 6}
 
 
@@ -51,9 +53,9 @@ class SumOfPowers(Law):
                 out[..., self._index(exponent)] -= np.log(x[column]) * self._term(term, theta, x)
         return out
 
-    def working(self, x: Predictors, loss_scale: float) -> Working:
+    def working(self, x: Predictors, loss_scale: float, *, centred: bool = True) -> Working:
         """Bind the law to runs for a solver."""
-        return _WorkingPowers(self, x, loss_scale)
+        return _WorkingPowers(self, x, loss_scale, centred)
 
     def exponent_names(self) -> tuple[str, ...]:
         """Names of the parameters that are exponents, in order."""
@@ -117,18 +119,29 @@ class _PowersAt(Evaluation):
 class _WorkingPowers(Working):
     """Coefficients at the centre of the data over the loss scale, and exponents as they are."""
 
-    def __init__(self, law: SumOfPowers, x: Predictors, loss_scale: float) -> None:
+    def __init__(self, law: SumOfPowers, x: Predictors, loss_scale: float, centred: bool) -> None:
         self._law = law
         self._scale = loss_scale
         self._n = len(next(iter(x.values())))
-        self._centres = {c: float(np.log(x[c]).mean()) for c in law.predictors}
+        self.centred = centred
+        self._centres = {c: float(np.log(x[c]).mean()) if centred else 0.0 for c in law.predictors}
         self._terms = [self._bind(term, x) for term in law.terms]
         exponents = set(law.exponent_names())
         self._exponent_indices = [i for i, n in enumerate(law.parameter_names) if n in exponents]
+        largest = MAX_COEFFICIENT if centred else _MAX_UNCENTRED
         self.lower = np.zeros(len(law.parameters))
-        self.upper = np.array(
-            [MAX_EXPONENT if i in self._exponent_indices else MAX_COEFFICIENT for i in range(len(self.lower))]
-        )
+        self.upper = np.full(len(law.parameters), largest)
+        for i in self._exponent_indices:
+            self.lower[i], self.upper[i] = law.parameters[i].lower, law.parameters[i].upper
+
+    def only(self, kept: Mask) -> Working:
+        thin = copy.copy(self)
+        thin._n = int(kept.sum())
+        thin._terms = [replace(t, log_x=t.log_x[:, kept]) for t in self._terms]
+        return thin
+
+    def coordinate(self, index: int, value: float) -> float:
+        return value if index in self._exponent_indices else value / self._scale
 
     def at(self, u: Array) -> Evaluation:
         return _PowersAt(u, self._terms, self._shapes(u))

@@ -19,15 +19,14 @@ def nonnegative_least_squares(basis: Array, target: Array) -> Array:
     ----------
     basis : array, shape (S, n, m)
         m is small: all 2^m − 1 supports are tried, which is exact.
-    target : array, shape (n,)
+    target : array, shape (n,) or (S, n)
 
     Returns
     -------
     array, shape (S, m)
     """
     count, _, m = basis.shape
-    gram = np.einsum("snm,snk->smk", basis, basis)
-    moment = np.einsum("snm,n->sm", basis, target)
+    gram, moment = _normal(basis, target)
     best, lowest = np.zeros((count, m)), np.zeros(count)  # all coefficients zero costs nothing beyond |target|²
     for size in range(1, m + 1):
         for support in map(list, itertools.combinations(range(m), size)):
@@ -37,6 +36,17 @@ def nonnegative_least_squares(basis: Array, target: Array) -> Array:
             better = (candidate >= 0).all(axis=1) & (cost < lowest)
             best[better], lowest[better] = candidate[better], cost[better]
     return best
+
+
+def least_squares(basis: Array, target: Array) -> Array:
+    """Minimise |basis·c − target|² for each problem of a batch, coefficients of either sign; shapes as above."""
+    return _solve(*_normal(basis, target))
+
+
+def _normal(basis: Array, target: Array) -> tuple[Array, Array]:
+    """Gram matrices (S, m, m) and moments (S, m)."""
+    aim = np.broadcast_to(target, basis.shape[:2])
+    return np.einsum("snm,snk->smk", basis, basis), np.einsum("snm,sn->sm", basis, aim)
 
 
 def _solve(gram: Array, moment: Array) -> Array:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
+
+from scaling_core.runs.metrics import LOSS, Metric, metric_of
 
 Severity = Literal["info", "warning", "question"]
 
@@ -34,6 +36,7 @@ COLUMNS: dict[str, Column] = {
         Column("flops", "C", "Training compute", "FLOPs"),
         Column("loss", "L", "Loss", "nats per token"),
         Column("step", "", "Step", "steps"),
+        Column("proxy_loss", "L", "Loss that the metric follows", "nats per token"),
     )
 }
 #: Columns that a law of loss can be fitted on.
@@ -86,6 +89,8 @@ class RunTable:
         Rows that cannot be used: ``file``, ``line``, ``reason``, ``content`` (the row as it was read).
     sources : tuple of Source
         One for each file.
+    metric : Metric
+        What ``loss`` holds: a loss in nats, or the cost of another metric (see ``measured_by``).
     notes : tuple of Note
         Everything that was guessed, derived, converted or left out.
     """
@@ -94,6 +99,25 @@ class RunTable:
     rejected: pd.DataFrame
     sources: tuple[Source, ...]
     notes: tuple[Note, ...]
+    metric: Metric = LOSS
+
+    def measured_by(self, column: str) -> RunTable:
+        """Return the same runs judged by another column: its cost becomes ``loss``, the loss ``proxy_loss``.
+
+        Raises
+        ------
+        UserError
+            If the column is no metric.
+        """
+        if column == self.metric.column:
+            return self
+        metric = metric_of(self.frame, column)
+        values = self.frame[column].to_numpy(dtype=float)
+        frame = self.frame.assign(proxy_loss=self.frame["loss"], loss=metric.cost(values))
+        text = f"Fitted is “{column}”" + (
+            f" as its distance from {metric.best:g}, since higher is better." if metric.higher_is_better else "."
+        )
+        return replace(self, frame=frame, metric=metric, notes=(*self.notes, Note("info", text)))
 
     @property
     def has_loss(self) -> bool:

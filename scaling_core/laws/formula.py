@@ -1,0 +1,207 @@
+"""Laws written as one formula: derivatives, working coordinates and start points follow from it.
+
+A subclass states its parameters and ``value``, in terms of the natural logarithms of its predictors. Derivatives are
+exact (``scaling_core.laws.jet``). Positive scale parameters are worked on in ln, and where the law says how a change
+of units of a predictor moves its parameters (``centring``), the predictors are centred for the solver.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from scaling_core.laws.base import Array, Evaluation, Law, Mask, Predictors, Working
+from scaling_core.laws.jet import Jet, exp, value_of
+from scaling_core.laws.projection import least_squares, nonnegative_least_squares
+
+#: Exponents that start points try: from flat to steeper than anything published.
+EXPONENT_GRID = (0.03, 0.08, 0.16, 0.3, 0.55, 1.0)
+#: A term this much smaller or larger than the typical loss at the centre of the runs is not pinned down by them.
+_FAINTEST, _LARGEST = 1e-9, 1e9
+_MAX_STARTS = 400
+
+
+class FormulaLaw(Law):
+    """A law that states its value as arithmetic on its parameters.
+
+    Attributes
+    ----------
+    linear : tuple of str
+        Parameters that the value is linear in, given the others: start points solve for them.
+    centring : mapping
+        For a parameter with ``log=True``: the (factor, predictor) pairs by which ln of it moves when the logarithm of
+        a predictor is counted from a centre c: ln θ(c) = ln θ − Σ factor·c. A factor is a number or the name of
+        another parameter. Only predictors that appear here are centred.
+    """
+
+    linear: tuple[str, ...] = ()
+    centring: ClassVar[Mapping[str, tuple[tuple[float | str, str], ...]]] = {}
+
+    @abstractmethod
+    def value(self, p: Mapping[str, Any], z: Mapping[str, Array]) -> Any:
+        """Loss from parameters by name (arrays or jets, (..., 1)) and ln of the predictors, (n,)."""
+
+    def grid(self, z: Mapping[str, Array], loss: Array) -> dict[str, Any]:
+        """Values to start from for each parameter that is not linear; ``z`` is centred, ``loss`` (n,) as measured."""
+        return {p.name: EXPONENT_GRID for p in self.parameters if p.name not in self.linear}
+
+    def predict(self, theta: Any, x: Predictors) -> Array:
+        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,)."""
+        theta = np.asarray(theta, dtype=float)
+        z = _logs(x)
+        value = value_of(self.value({n: theta[..., i, None] for i, n in enumerate(self.parameter_names)}, z))
+        return np.broadcast_to(value, (*theta.shape[:-1], _count(z))).copy()
+
+    def jacobian(self, theta: Any, x: Predictors) -> Array:
+        """Derivatives of the loss by the parameters, shape (..., n, p)."""
+        theta = np.asarray(theta, dtype=float)
+        z = _logs(x)
+        jets = {n: Jet.variable(theta[..., i, None], i) for i, n in enumerate(self.parameter_names)}
+        out = np.zeros((*theta.shape[:-1], _count(z), len(self.parameters)))
+        for i, slope in self.value(jets, z).grad.items():
+            out[..., i] = slope
+        return out
+
+    def working(self, x: Predictors, loss_scale: float, *, centred: bool = True) -> Working:
+        """Bind the law to runs for a solver."""
+        return _WorkingFormula(self, x, loss_scale, centred)
+
+
+def _logs(x: Predictors) -> dict[str, Array]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: np.log(np.asarray(v, dtype=float)) for name, v in x.items()}
+
+
+def _count(z: Mapping[str, Array]) -> int:
+    return max((np.size(v) for v in z.values()), default=1)
+
+
+class _FormulaAt(Evaluation):
+    """A formula at a batch of points; derivatives are taken when asked for."""
+
+    def __init__(self, bound: _WorkingFormula, u: Array) -> None:
+        self._bound, self._u = bound, u
+        self._jet: Jet | None = None
+        theta = bound.centred_natural(u)
+        value = value_of(bound.law.value({n: theta[:, i, None] for i, n in enumerate(bound.names)}, bound.z))
+        self.value = np.broadcast_to(value, (len(u), bound.count)) / bound.scale
+
+    def gradient(self) -> Array:
+        out = np.zeros((*self._u.shape, self._bound.count))
+        for i, slope in self._derivatives().grad.items():
+            out[:, i] = slope / self._bound.scale
+        return out
+
+    def curvature(self, v: Array) -> Array:
+        p = self._u.shape[1]
+        out = np.zeros((len(self._u), p, p))
+        for (i, j), bend in self._derivatives().hess.items():
+            out[:, i, j] = out[:, j, i] = np.sum(v * bend, axis=1) / self._bound.scale
+        return out
+
+    def _derivatives(self) -> Jet:
+        if self._jet is None:
+            jets = {}
+            for i, (name, log) in enumerate(zip(self._bound.names, self._bound.in_log, strict=True)):
+                own = Jet.variable(self._u[:, i, None], i)
+                jets[name] = exp(own) if log else own
+            self._jet = self._bound.law.value(jets, self._bound.z)
+        return self._jet
+
+
+class _WorkingFormula(Working):
+    """Positive scale parameters in ln and counted from the centre of the runs; the others as they are."""
+
+    def __init__(self, law: FormulaLaw, x: Predictors, loss_scale: float, centred: bool) -> None:
+        self.law, self.scale = law, loss_scale
+        self.names = law.parameter_names
+        self.in_log = np.array([p.log for p in law.parameters])
+        moved = {column for shifts in law.centring.values() for _, column in shifts} if centred else set()
+        logs = _logs(x)
+        self.count = _count(logs)
+        self._centre = {c: float(z.mean()) if c in moved else 0.0 for c, z in logs.items()}
+        self.z = {c: z - self._centre[c] for c, z in logs.items()}
+        self.centred = bool(moved) or not law.centring
+        self.lower, self.upper = (np.array(b) for b in zip(*map(self._bounds, law.parameters), strict=True))
+
+    def _bounds(self, parameter: Any) -> tuple[float, float]:
+        if not parameter.log:
+            return parameter.lower, parameter.upper
+        if any(self._centre[c] for _, c in self.law.centring.get(parameter.name, ())):
+            return float(np.log(_FAINTEST)), float(np.log(_LARGEST))
+        return float(np.log(max(parameter.lower, 1e-150))), float(np.log(min(parameter.upper, 1e150)))
+
+    def only(self, kept: Mask) -> Working:
+        thin = copy.copy(self)
+        thin.z, thin.count = {c: z[kept] for c, z in self.z.items()}, int(kept.sum())
+        return thin
+
+    def coordinate(self, index: int, value: float) -> float:
+        return float(np.log(max(value, 1e-150))) if self.in_log[index] else value
+
+    def at(self, u: Array) -> Evaluation:
+        return _FormulaAt(self, u)
+
+    def centred_natural(self, u: Array) -> Array:
+        """Parameters of the law with predictors counted from the centre."""
+        return np.where(self.in_log, np.exp(np.where(self.in_log, u, 0.0)), u)
+
+    def to_natural(self, u: Array) -> Array:
+        theta = np.array(u, dtype=float, copy=True)
+        for i in np.flatnonzero(self.in_log):
+            theta[..., i] = np.exp(u[..., i] + self._shift(u, self.names[i]))
+        return theta
+
+    def from_natural(self, theta: Array) -> Array:
+        theta = np.asarray(theta, dtype=float)
+        u = np.array(theta, dtype=float, copy=True)
+        for i in np.flatnonzero(self.in_log):
+            u[..., i] = np.log(np.maximum(theta[..., i], 1e-300)) - self._shift(theta, self.names[i])
+        return u
+
+    def _shift(self, point: Array, name: str) -> Array:
+        """Σ factor·c of a parameter; factors are plain coordinates, so ``point`` may be of either kind."""
+        total = np.zeros(point.shape[:-1])
+        for factor, column in self.law.centring.get(name, ()):
+            sign, key = (-1.0, factor[1:]) if isinstance(factor, str) and factor.startswith("-") else (1.0, factor)
+            size = sign * point[..., self.names.index(key)] if isinstance(key, str) else key
+            total = total + size * self._centre[column]
+        return total
+
+    def starts(self, loss: Array) -> Array:
+        grid = self.law.grid(self.z, loss * self.scale)
+        free = [n for n in self.names if n not in self.law.linear]
+        points = np.array(list(itertools.product(*(grid[n] for n in free))), dtype=float).reshape(-1, len(free))
+        if len(points) > _MAX_STARTS:
+            points = points[np.linspace(0, len(points) - 1, _MAX_STARTS).round().astype(int)]
+        theta = np.zeros((len(points), len(self.names)))
+        theta[:, [self.names.index(n) for n in free]] = points
+        if self.law.linear:
+            theta = self._project(theta, loss * self.scale)
+        with np.errstate(divide="ignore"):
+            u = np.where(self.in_log, np.log(np.maximum(np.where(self.in_log, theta, 1.0), 1e-300)), theta)
+        return np.unique(np.clip(u, self.lower, self.upper), axis=0)
+
+    def _project(self, theta: Array, loss: Array) -> Array:
+        """Solve for the linear parameters at each row, by relative least squares."""
+        at = [self.names.index(n) for n in self.law.linear]
+        jets = {n: Jet.variable(theta[:, i, None], i) for i, n in enumerate(self.names)}
+        with np.errstate(all="ignore"):
+            here = self.law.value(jets, self.z)
+        shape = (len(theta), self.count)
+        basis = np.stack([np.broadcast_to(here.grad[i], shape) for i in at], axis=-1)
+        rest = np.broadcast_to(here.value, shape)
+        sound = np.isfinite(basis).all(axis=(1, 2)) & np.isfinite(rest).all(axis=1)
+        theta, basis, rest = theta[sound], basis[sound], rest[sound]
+        signed = any(self.law.parameters[i].lower < 0 for i in at)
+        solve = least_squares if signed else nonnegative_least_squares
+        coefficients = solve(basis / loss[:, None], 1.0 - rest / loss)
+        if not signed:  # an exact zero would freeze what the term's exponent does: leave a trace to grow from
+            coefficients = np.maximum(coefficients, 1e-3 * loss.mean() / np.maximum(basis.mean(axis=1), 1e-300))
+        theta[:, at] = coefficients
+        return theta

@@ -1,0 +1,42 @@
+"""The Chinchilla law with the two terms joined by one more exponent (Busbridge et al. 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from scaling_core.laws.base import Array, Parameter
+from scaling_core.laws.formula import EXPONENT_GRID, FormulaLaw
+from scaling_core.laws.jet import exp, log
+from scaling_core.laws.powers import MAX_EXPONENT
+
+
+class GammaForm(FormulaLaw):
+    """L(N, D) = E + (A/N^alpha + B/D^beta)^gamma."""
+
+    name = "gamma"
+    title = "Chinchilla with joint exponent"
+    latex = r"L(N,D) = {E} + \left(\frac{{{A}}}{{N^{{{alpha}}}}} + \frac{{{B}}}{{D^{{{beta}}}}}\right)^{{{gamma}}}"
+    predictors = ("params", "tokens")
+    parameters = (
+        Parameter("E", "E", "irreducible loss", "nats per token"),
+        Parameter("A", "A", "size of the parameter term at N = 1", "", log=True),
+        Parameter("B", "B", "size of the data term at D = 1", "", log=True),
+        Parameter("alpha", r"\alpha", "how fast the parameter term falls", "", upper=MAX_EXPONENT),
+        Parameter("beta", r"\beta", "how fast the data term falls", "", upper=MAX_EXPONENT),
+        Parameter("gamma", r"\gamma", "how the two terms join; 1 is Chinchilla", "", lower=0.05, upper=5.0),
+    )
+    source = "Busbridge et al. 2025, arXiv 2502.08606, eq. 1"
+    linear = ("E",)
+    centring: ClassVar = {"A": (("alpha", "params"),), "B": (("beta", "tokens"),)}
+
+    def value(self, p: Mapping[str, Any], z: Mapping[str, Array]) -> Any:
+        """Loss from parameters by name and ln of the predictors."""
+        terms = p["A"] * exp(-p["alpha"] * z["params"]) + p["B"] * exp(-p["beta"] * z["tokens"])
+        return p["E"] + exp(p["gamma"] * log(terms))
+
+    def grid(self, z: Mapping[str, Array], loss: Array) -> dict[str, Any]:
+        """Values to start from."""
+        sizes = loss.mean() * 0.3
+        return {"A": (sizes, sizes / 4), "B": (sizes, sizes / 4), "gamma": (0.4, 0.8, 1.2),
+                "alpha": EXPONENT_GRID[2:5], "beta": EXPONENT_GRID[2:5]}  # fmt: skip
