@@ -1,0 +1,73 @@
+"""``plan``: say what to train with a budget."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from scaling_core.cli import values
+from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_files
+from scaling_core.cli.output import json_text, show
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult
+from scaling_core.planning import PUBLISHED, Basis, Scenario, basis_of_fit, basis_of_published, get_published, plan
+from scaling_core.planning.plan import Plan
+from scaling_core.runs import Upload
+from scaling_core.units import format_count, format_flops, format_number
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("plan", help="say what to train with a budget")
+    add_files(parser, nargs="*")
+    add_law(parser)
+    add_fit_options(parser)
+    parser.add_argument("--fit", metavar="FIT.json", help="a fit written by `fit --json`")
+    parser.add_argument("--published", metavar="NAME", help=f"published constants: {', '.join(PUBLISHED)}")
+    parser.add_argument("--flops", type=values.flops, required=True, metavar="C", help="training compute, say 5.76e23")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the plan."""
+    answer = plan(_basis(options), Scenario(options.flops, options.level))
+    show(json_text(answer.to_json()) if options.json else _text(answer))
+
+
+def _text(answer: Plan) -> str:
+    def between(name: str, write: Any) -> str:
+        low_high = answer.intervals.get(name)
+        return f" ({write(low_high[0])} to {write(low_high[1])})" if low_high else ""
+
+    lines = [f"With {format_flops(answer.flops)} FLOPs:"]
+    for name, title, write in (
+        ("params", "parameters", format_count),
+        ("tokens", "tokens", format_count),
+        ("tokens_per_param", "tokens per parameter", format_number),
+        ("loss", "loss", lambda v: format_number(v, 4)),
+    ):
+        lines.append(f"  {title:<22} {write(getattr(answer, name))}{between(name, write)}")
+    lines.append(f"  intervals are {answer.level:.0%}" if answer.intervals else "  no intervals")
+    return "\n".join(lines + [f"  - {note}" for note in answer.notes])
+
+
+def _basis(options: argparse.Namespace) -> Basis:
+    given = [bool(options.fit), bool(options.published), bool(options.files)]
+    if sum(given) != 1:
+        raise UserError("A plan needs one law.", fix="Give --fit FIT.json, or --published NAME, or files of runs.")
+    if options.published:
+        return basis_of_published(get_published(options.published))
+    return basis_of_fit(_read_fit(Path(options.fit)) if options.fit else fit_files(options))
+
+
+def _read_fit(path: Path) -> FitResult:
+    upload = Upload.from_path(path)
+    try:
+        data = json.loads(upload.data)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            "This file is not JSON.", where=str(path), fix="Give a file that `fit --json` wrote."
+        ) from error
+    return FitResult.from_json(data)

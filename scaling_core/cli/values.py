@@ -1,0 +1,52 @@
+"""What an argument may say: readers for ``argparse``, which name what they cannot read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+from scaling_core.errors import UserError
+from scaling_core.units import parse_flops, parse_quantity
+
+
+def flops(text: str) -> float:
+    """Compute as people write it: ``5.76e23``, ``1e22 FLOPs``."""
+    return _said(parse_flops, text)
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    value = _said(parse_quantity, text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of 0 or more."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 0 or more")
+    return value
+
+
+def level(text: str) -> float:
+    """A share strictly between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1, say 0.9")
+    return value
+
+
+def _said(parse: Callable[[str], float], text: str) -> float:
+    try:
+        return parse(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(error.line()) from error
