@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 import streamlit as st
 
 from pages.parts import state
 from scaling_core.errors import UserError
-from scaling_core.fitting import FitResult, Recommendation, Selection, fit, get_objective, recommend
+from scaling_core.fitting import Constraint, FitResult, Objective, Recommendation, Selection, fit, recommend
 from scaling_core.laws import get_law
 from scaling_core.planning import Basis, basis_of_fit, basis_of_published, budgets, frontier, get_published
 from scaling_core.runs import Overrides, RunTable, Upload, UploadStore, home, load, sample, samples
@@ -62,8 +64,28 @@ def uploads() -> list[Upload]:
 
 
 def table() -> RunTable:
-    """Return the loaded runs, read once for each content and mapping."""
+    """Return the loaded runs, read once for each content and mapping, judged by the chosen metric."""
+    loaded = loss_table()
+    return loaded if state.get("metric") == "loss" else loaded.measured_by(state.get("metric"))
+
+
+def loss_table() -> RunTable:
+    """Return the loaded runs with their loss, whatever metric is chosen."""
     return _table(state.get("runs"), state.get("map"), _uploads=uploads)
+
+
+class Choices(NamedTuple):
+    """Everything that a fit depends on."""
+
+    runs: str
+    mapping: str
+    metric: str
+    law: str
+    objective: Objective
+    selection: Selection
+    weights: str
+    constraints: tuple[Constraint, ...]
+    method: str
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the runs")
@@ -78,11 +100,11 @@ def _sample_overrides(runs: str) -> Overrides:
 
 def recommendation() -> Recommendation | None:
     """Return which law the runs can support."""
-    return _recommendation(state.get("runs"), state.get("map"))
+    return _recommendation(state.get("runs"), state.get("map"), state.get("metric"))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _recommendation(runs: str, mapping: str) -> Recommendation | None:
+def _recommendation(runs: str, mapping: str, metric: str) -> Recommendation | None:
     return recommend(table())
 
 
@@ -109,14 +131,25 @@ def law_name() -> str:
     )
 
 
+def choices() -> Choices:
+    """Return what the fit depends on, as chosen."""
+    return Choices(
+        state.get("runs"), state.get("map"), state.get("metric"), law_name(), state.objective(), state.selection(),
+        state.get("weights"), state.constraints(), state.get("method"),
+    )  # fmt: skip
+
+
 def current_fit() -> FitResult:
     """Return the fit of the chosen law to the chosen points, computed once for each choice."""
-    return _fit(state.get("runs"), state.get("map"), law_name(), state.get("objective"), state.selection())
+    return _fit(choices())
 
 
 @st.cache_resource(max_entries=64, show_spinner="Fitting, with 1,000 bootstrap resamples")
-def _fit(runs: str, mapping: str, law: str, objective: str, selection: Selection) -> FitResult:
-    return fit(get_law(law), table(), get_objective(objective), selection)
+def _fit(c: Choices) -> FitResult:
+    return fit(
+        get_law(c.law), table(), c.objective, c.selection,
+        weights=c.weights, constraints=c.constraints, method=c.method,
+    )  # fmt: skip
 
 
 def basis() -> Basis:
@@ -129,10 +162,9 @@ def plan_rows(low: float, high: float, start: float) -> pd.DataFrame:
     """Return a row of the frontier for each step of the budget slider, computed once for each choice."""
     chosen = state.get("basis")
     own = chosen == state.OWN_FIT
-    fit = (state.get("runs"), state.get("map"), law_name(), state.get("objective"), state.selection()) if own else None
-    return _plan_rows(chosen, fit, low, high, start)
+    return _plan_rows(chosen, choices() if own else None, low, high, start)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _plan_rows(chosen: str, fit: tuple[object, ...] | None, low: float, high: float, start: float) -> pd.DataFrame:
+def _plan_rows(chosen: str, fit: Choices | None, low: float, high: float, start: float) -> pd.DataFrame:
     return frontier(basis(), budgets(low, high, through=start))

@@ -17,8 +17,19 @@ from typing import Any
 import streamlit as st
 
 from scaling_core.errors import UserError
-from scaling_core.fitting import OBJECTIVES, Selection
-from scaling_core.laws import LAWS
+from scaling_core.fitting import (
+    BY_COMPUTE,
+    DEFAULT_DELTA,
+    DEFAULT_METHOD,
+    METHODS,
+    OBJECTIVES,
+    Constraint,
+    Objective,
+    Selection,
+    get_objective,
+    parse_constraints,
+)
+from scaling_core.laws import get_law
 from scaling_core.planning import PUBLISHED
 from scaling_core.runs import Overrides, samples
 from scaling_core.units import parse_flops
@@ -26,6 +37,7 @@ from scaling_core.units import parse_flops
 AUTO = "auto"
 OWN_FIT = "fit"
 MAX_DROP = 20
+_MAX_TEXT = 200
 _ADOPTED, _PUBLISHED_URL = "_adopted", "_published_url"
 _ALWAYS_WRITTEN = "runs"
 
@@ -59,6 +71,37 @@ def _flag(text: str) -> bool:
     return {"1": True, "0": False}[text]
 
 
+def _law(text: str) -> str:
+    if text != AUTO:
+        get_law(text)
+    return text
+
+
+def _metric(text: str) -> str:
+    if len(text) > _MAX_TEXT:
+        raise ValueError(text)
+    return text
+
+
+def _delta(text: str) -> float:
+    return get_objective("huber-log").with_delta(float(text)).delta
+
+
+def _limits(text: str) -> str:
+    parse_constraints(text)
+    return text
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
 def _box(text: str) -> str:
     Selection.parse_box(text)
     return text
@@ -79,8 +122,13 @@ CONTROLS: dict[str, Control] = {
     for c in (
         Control("runs", samples()[0].name),
         Control("map", "", _mapping),
-        Control("law", AUTO, _one_of(AUTO, *LAWS)),
+        Control("metric", "loss", _metric),
+        Control("law", AUTO, _law),
         Control("objective", "huber-log", _one_of(*OBJECTIVES)),
+        Control("delta", DEFAULT_DELTA, _delta, "{:g}".format),
+        Control("weights", "", _one_of("", BY_COMPUTE, "flops")),
+        Control("limits", "", _limits),
+        Control("method", DEFAULT_METHOD, _one_of(*METHODS)),
         Control("points", "final", _one_of("final", "all")),
         Control("drop", 0, _drop),
         Control("box", "", _box),
@@ -89,7 +137,7 @@ CONTROLS: dict[str, Control] = {
         Control("logx", True, _flag, lambda v: str(int(v))),
         Control("logy", True, _flag, lambda v: str(int(v))),
         Control("color", "params"),
-        Control("curve_x", "flops", _one_of("flops", "params", "tokens")),
+        Control("view", "flops", _one_of("flops", "tokens", "params", "isoflop", "contours")),
         Control("residual_x", "flops", _one_of("flops", "params", "tokens", "predicted")),
         Control("basis", OWN_FIT, _one_of(OWN_FIT, *PUBLISHED)),
         Control("budget", "", _budget),
@@ -158,3 +206,14 @@ def _adopt(query: dict[str, str], *, reset: bool) -> None:
 def selection() -> Selection:
     """Return the points to fit, as chosen."""
     return Selection(checkpoints=get("points"), drop_highest_loss=get("drop"), box=Selection.parse_box(get("box")))
+
+
+def objective() -> Objective:
+    """Return what the fit makes small, with the threshold chosen for a Huber one."""
+    chosen = get_objective(get("objective"))
+    return chosen.with_delta(get("delta")) if chosen.has_delta else chosen
+
+
+def constraints() -> tuple[Constraint, ...]:
+    """Return bounds on parameters and fixed ones, as chosen."""
+    return parse_constraints(get("limits"))

@@ -1,31 +1,42 @@
 """How a law meets runs: objective, solver, certificate, intervals."""
 
 from scaling_core.fitting.certificate import Certificate
-from scaling_core.fitting.fit import DEFAULT_RESAMPLES, fit
-from scaling_core.fitting.objective import OBJECTIVES, Objective, get_objective
+from scaling_core.fitting.fit import DEFAULT_RESAMPLES, Posed, fit, pose
+from scaling_core.fitting.objective import DEFAULT_DELTA, OBJECTIVES, Objective, get_objective
+from scaling_core.fitting.options import BY_COMPUTE, Constraint, parse_constraints
 from scaling_core.fitting.recipe import Line
 from scaling_core.fitting.recommend import Recommendation, recommend
 from scaling_core.fitting.result import DEFAULT_LEVEL, Band, FitResult, quantile_interval
 from scaling_core.fitting.selection import EXCLUDED, FITTED, HELD_OUT, UNUSABLE, Range, Selection, roles
+from scaling_core.fitting.uncertainty import DEFAULT_METHOD, METHODS, get_method
 
 __all__ = [
+    "BY_COMPUTE",
+    "DEFAULT_DELTA",
     "DEFAULT_LEVEL",
+    "DEFAULT_METHOD",
     "DEFAULT_RESAMPLES",
     "EXCLUDED",
     "FITTED",
     "HELD_OUT",
+    "METHODS",
     "OBJECTIVES",
     "UNUSABLE",
     "Band",
     "Certificate",
+    "Constraint",
     "FitResult",
     "Line",
     "Objective",
+    "Posed",
     "Range",
     "Recommendation",
     "Selection",
     "fit",
+    "get_method",
     "get_objective",
+    "parse_constraints",
+    "pose",
     "quantile_interval",
     "recommend",
     "roles",

@@ -16,7 +16,7 @@ from scaling_core.fitting.recipe import fit_lines
 from scaling_core.fitting.result import FitResult
 from scaling_core.fitting.selection import FITTED, Selection, roles
 from scaling_core.fitting.solver import Problem, minimise_starts
-from scaling_core.fitting.uncertainty import get_method
+from scaling_core.fitting.uncertainty import DEFAULT_METHOD, get_method
 from scaling_core.laws import Array, Law
 from scaling_core.runs.schema import COLUMNS, RunTable
 
@@ -99,7 +99,7 @@ def fit(
     *,
     weights: str = "",
     constraints: tuple[Constraint, ...] = (),
-    method: str = "pairs",
+    method: str = DEFAULT_METHOD,
 ) -> FitResult:
     """Fit ``law`` to the chosen rows of ``table``, with ``resamples`` draws of its parameters.
 

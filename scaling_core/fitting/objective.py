@@ -60,6 +60,11 @@ class Objective:
         return np.minimum(1.0, self.delta / np.maximum(np.abs(r), 1e-300))
 
     @property
+    def has_delta(self) -> bool:
+        """Whether this is a Huber objective, whose threshold can be chosen."""
+        return _ABSOLUTE < self.delta < np.inf
+
+    @property
     def continuation(self) -> tuple[Objective, ...]:
         """Objectives to minimise one after another, each from where the last ended: a kink is come at by degrees."""
         if self.delta > _ABSOLUTE:
@@ -74,7 +79,7 @@ class Objective:
         UserError
             If this objective has no threshold to choose, or it is not a positive number.
         """
-        if not (_ABSOLUTE < self.delta < np.inf):
+        if not self.has_delta:
             raise UserError(f"{self.title} has no delta.", fix="Choose a Huber objective to set one.")
         if not _ABSOLUTE < delta < np.inf:
             raise UserError(f"A delta of {delta:g} is not possible.", fix=f"Give one above {_ABSOLUTE:g}, say 1e-3.")

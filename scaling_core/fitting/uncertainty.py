@@ -39,6 +39,8 @@ METHODS: dict[str, Method] = {
     m.name: m for m in (Method("pairs", "Pair bootstrap", "refits on runs drawn with replacement", _pairs),)
 }
 
+DEFAULT_METHOD = "pairs"
+
 
 def get_method(name: str) -> Method:
     """Return a method by name, or raise UserError with the choices."""
