@@ -99,6 +99,7 @@ def go(page: Page, title: str) -> None:
 def chart(page: Page, key: str) -> Locator:
     """The drawing of a chart, once it is there."""
     drawing = page.locator(f".st-key-box_{key} svg.marks")
+    expect(drawing).to_have_count(1, timeout=PATIENCE_MS)  # while a chart is replaced, both stand there for a moment
     expect(drawing).to_be_visible(timeout=PATIENCE_MS)
     return drawing
 
