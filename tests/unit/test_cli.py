@@ -104,7 +104,7 @@ def test_fit_as_json_has_the_floats_of_the_fit(capsys: Capture, grid_csv: str) -
     )
     assert data["law"] == "chinchilla"
     assert data["parameters"] == result.parameters
-    assert data["objective"] == {"name": "mse-log", "value": result.value}
+    assert data["objective"] == {"name": "mse-log", "value": result.value, "delta": None}
     assert data["certificate"] == result.certificate.to_json()
     assert {k: tuple(v) for k, v in data["intervals"].items()} == result.intervals(0.8)
     assert data["interval_level"] == 0.8
@@ -233,7 +233,7 @@ def files(tmp_path: Path, grid_csv: str, fit_json: str, root: Path) -> Files:
         ("inspect {grid} --map loss=absent", ("absent",)),
         ("fit {missing.csv} --law chinchilla", ("missing.csv", "no such file")),
         ("fit {grid} --law chinchila", ("chinchila", *LAWS)),
-        ("fit {grid} --law chinchilla --objective mae", ("mae", "huber-log")),
+        ("fit {grid} --law chinchilla --objective rmse", ("rmse", "huber-log", "mae-log")),
         ("fit {gpt3} --law power-c", ("loss",)),
         ("fit {two.csv} --law chinchilla", ("at least 6 runs",)),
         ("fit {grid} --law chinchilla --box flops", ("flops:1e18:1e20",)),

@@ -162,9 +162,9 @@ def test_few_more_runs_than_parameters_are_a_doubt() -> None:
         (
             table(X[:5], X[[4, 1, 3, 0, 2]], 1 / X[:5]),
             "chinchilla",
-            ("5 parameters", "at least 6 runs", "5 are chosen"),
+            ("5 free parameters", "at least 6 runs", "5 are chosen"),
         ),
-        (table(X[:2], X[:2], 1 / X[:2]), "power-c", ("2 parameters", "at least 3 runs", "2 are chosen")),
+        (table(X[:2], X[:2], 1 / X[:2]), "power-c", ("2 free parameters", "at least 3 runs", "2 are chosen")),
         (table(1e8, X, 1 / X), "chinchilla", ("same N", "parameters")),
         (table(X, 1e9, 1 / X), "chinchilla", ("same D", "training tokens")),
         (table(1e8, 1e9, np.full(9, 3.0)), "power-c", ("same C", "training compute")),

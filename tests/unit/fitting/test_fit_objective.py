@@ -43,6 +43,6 @@ def test_huber_is_quoted_as_a_sum_and_squared_error_as_a_mean() -> None:
 
 def test_an_unknown_objective_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UserError) as caught:
-        get_objective("mae")
-    assert "mae" in caught.value.what
+        get_objective("rmse")
+    assert "rmse" in caught.value.what
     assert all(name in caught.value.fix for name in OBJECTIVES)

@@ -59,7 +59,8 @@ def test_json_says_what_it_holds(result: FitResult) -> None:
     data = result.to_json(0.8)
     assert data["law"] == result.law.name
     assert data["parameters"] == result.parameters
-    assert set(data["objective"]) == {"name", "value"}
+    assert data["objective"] == {"name": "mse-log", "value": result.value, "delta": None}
+    assert (data["metric"]["column"], data["weights"], data["constraints"]) == ("loss", "", [])
     assert {"gradient_norm", "starts", "starts_agreeing", "on_bound", "grade"} <= set(data["certificate"])
     assert data["interval_level"] == 0.8
     assert {k: tuple(v) for k, v in data["intervals"].items()} == result.intervals(0.8)
