@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ create table if not exists record (
 )
 """
 _MAX_NAME = 80
+_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -90,18 +92,30 @@ class Records:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self._path, timeout=10)
+            db = sqlite3.connect(self._path, timeout=_PATIENCE_S)
         except (OSError, sqlite3.Error) as error:
             raise _cannot(self._path, error) from error
         try:
             with db:
-                db.execute("pragma journal_mode = wal")
+                _write_ahead(db)
                 db.execute(_SCHEMA)
                 yield db
         except sqlite3.Error as error:
             raise _cannot(self._path, error) from error
         finally:
             db.close()
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Switch the file to WAL once; SQLite does not wait for the lock that this takes, so we do."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while db.execute("pragma journal_mode").fetchone()[0] != "wal":
+        try:
+            db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _cannot(path: Path, error: Exception) -> UserError:

@@ -1,0 +1,41 @@
+"""A fit as text: what is pasted says the same law."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import chinchilla_runs, fitted
+
+from scaling_core.report import as_latex, as_python
+
+
+def test_the_python_runs_and_predicts_to_the_last_digit(tmp_path: Path, root: Path) -> None:
+    result = fitted(chinchilla_runs(0.01))
+    module = tmp_path / "law.py"
+    module.write_text(as_python(result))
+    said = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import law; print(repr(law.predict(params=1e9, tokens=2e10)[0]))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", said, str(tmp_path)], cwd=root, capture_output=True, text=True, check=True
+    )
+    x = {"params": np.array([1e9]), "tokens": np.array([2e10])}
+    assert float(out.stdout.strip().removeprefix("np.float64(").rstrip(")")) == result.predict(x).value[0]
+    assert (
+        subprocess.run([sys.executable, str(module)], cwd=root, env={"PYTHONPATH": str(root)}, check=False).returncode
+        == 0
+    )
+
+
+@pytest.mark.parametrize("resamples", [0, 40])
+def test_the_latex_has_every_parameter_with_its_interval(resamples: int) -> None:
+    text = as_latex(fitted(chinchilla_runs(0.01), resamples=resamples))
+    rows = [line for line in text.splitlines() if line.rstrip().endswith("\\\\") and "&" in line]
+    assert len(rows) == 5
+    assert ("[" in rows[0]) == (resamples > 0)
+    assert r"$\alpha$" in text
+    assert text.count("{") == text.count("}")
