@@ -85,9 +85,14 @@ def roles(table: RunTable, selection: Selection, needed: tuple[str, ...]) -> pd.
     role[(role == FITTED) & ~_inside(frame, selection.box)] = HELD_OUT
     candidates = np.flatnonzero(role == FITTED)
     if selection.drop_highest_loss:
-        order = np.argsort(frame["loss"].to_numpy()[candidates], kind="stable")
-        role[candidates[order[::-1][: selection.drop_highest_loss]]] = EXCLUDED
+        order = highest_first(frame["loss"].to_numpy(dtype=float)[candidates])
+        role[candidates[order[: selection.drop_highest_loss]]] = EXCLUDED
     return pd.Series(role, index=frame.index, name="role")
+
+
+def highest_first(loss: np.ndarray) -> np.ndarray:
+    """Order in which rows are dropped for their loss: the highest first, of equals the first in the table."""
+    return np.argsort(-loss, kind="stable")
 
 
 def _inside(frame: pd.DataFrame, box: tuple[Range, ...]) -> np.ndarray:
