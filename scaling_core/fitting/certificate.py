@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from scaling_core.fitting.finding import Finding, present
 from scaling_core.fitting.solver import EXACT, Problem, Solution
 from scaling_core.laws import Array
 
@@ -50,12 +51,12 @@ class Certificate:
     grade: Grade
     reasons: tuple[str, ...]
 
-    def with_doubts(self, found: tuple[str, ...]) -> Certificate:
+    def with_doubts(self, found: tuple[Finding, ...]) -> Certificate:
         """Add reasons for doubt that lie in the runs rather than in the arithmetic."""
         if not found:
             return self
         grade: Grade = "failed" if self.grade == "failed" else "doubtful"
-        return replace(self, grade=grade, reasons=(*self.reasons, *found))
+        return replace(self, grade=grade, reasons=(*self.reasons, *(f.text for f in found)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -96,13 +97,58 @@ def certify(problem: Problem, solution: Solution, names: tuple[str, ...]) -> tup
     on_bound = _on_bound(problem, u, names)
     condition = _condition(problem, u)
     norm = float(solution.gradient_norm[best])
-    limit = LARGE_CONDITION if problem.working.centred else _LARGE_UNCENTRED
     spare = problem.target.size - len(names) + len(problem.fixed)
-    found = _doubts(len(solution.u), agreeing, on_bound, condition > limit, spare)
-    failed = not norm <= CONVERGED_GRADIENT
-    reasons = (("The solver did not reach an optimum.",) if failed else ()) + found
+    failed = not_an_optimum(norm)
+    found = present(
+        on_edge(on_bound),
+        lonely(agreeing, len(solution.u)),
+        not_pinned_down(condition, problem.working.centred),
+        few_to_spare(spare),
+    )
+    reasons = tuple(f.text for f in (*present(failed), *found))
     grade: Grade = "failed" if failed else "doubtful" if found else "good"
     return best, Certificate(norm, len(solution.u), agreeing, on_bound, condition, grade, reasons)
+
+
+def not_an_optimum(gradient_norm: float) -> Finding | None:
+    """The iterations ended where the objective still falls."""
+    if gradient_norm <= CONVERGED_GRADIENT:
+        return None
+    text = "The solver did not reach an optimum."
+    return Finding("convergence", "problem", text, gradient_norm, "Choose another objective or a simpler law.")
+
+
+def on_edge(names: tuple[str, ...]) -> Finding | None:
+    """Parameters that would go further if they could."""
+    if not names:
+        return None
+    text = f"{', '.join(names)} ended on the edge of what is allowed: the runs ask for a simpler law."
+    return Finding("bounds", "doubt", text, float(len(names)), "Choose a law without it, or widen the bounds you set.")
+
+
+def lonely(agreeing: int, starts: int) -> Finding | None:
+    """An optimum that hardly any start found."""
+    if agreeing >= min(3, starts):
+        return None
+    text = f"Only {agreeing} of {starts} starts reached this optimum: there may be a better one."
+    return Finding("starts", "doubt", text, float(agreeing), "Choose another objective or a simpler law and compare.")
+
+
+def not_pinned_down(condition: float, centred: bool) -> Finding | None:
+    """Some combination of parameters that the runs leave open."""
+    if condition <= (LARGE_CONDITION if centred else _LARGE_UNCENTRED):
+        return None
+    text = "The runs do not pin down every parameter: some change together without changing the fit."
+    fix = "Add runs that vary N and D apart, choose a simpler law, or fix a parameter."
+    return Finding("condition", "doubt", text, condition, fix)
+
+
+def few_to_spare(spare: int) -> Finding | None:
+    """Hardly more runs than parameters."""
+    if spare > 2:
+        return None
+    text = f"Only {spare} more runs than parameters: almost any law would pass through them."
+    return Finding("spare", "doubt", text, float(spare), "Add runs, or choose a simpler law.")
 
 
 def _best(solution: Solution) -> int:
@@ -126,16 +172,3 @@ def _condition(problem: Problem, u: Array) -> float:
         return float("inf")
     singular = np.linalg.svd(jac / length, compute_uv=False)
     return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(singular) == len(jac) else float("inf")
-
-
-def _doubts(starts: int, agreeing: int, on_bound: tuple[str, ...], loose: bool, spare: int) -> tuple[str, ...]:
-    doubts = []
-    if on_bound:
-        doubts.append(f"{', '.join(on_bound)} ended on the edge of what is allowed: the runs ask for a simpler law.")
-    if agreeing < min(3, starts):
-        doubts.append(f"Only {agreeing} of {starts} starts reached this optimum: there may be a better one.")
-    if loose:
-        doubts.append("The runs do not pin down every parameter: some change together without changing the fit.")
-    if spare <= 2:
-        doubts.append(f"Only {spare} more runs than parameters: almost any law would pass through them.")
-    return tuple(doubts)

@@ -1,10 +1,14 @@
-"""Reasons in the runs themselves to doubt a fit that is sound as arithmetic."""
+"""Reasons in the runs themselves to doubt a fit that is sound as arithmetic: they lower the grade of every fit.
+
+They are diagnostics like those of ``scaling_core.fitting.diagnostics``, which shows them too, but cost next to nothing.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from scaling_core.fitting.finding import Finding, present
 from scaling_core.fitting.recommend import COLLINEAR, correlation
 from scaling_core.laws import Array, Law
 
@@ -15,39 +19,62 @@ _LARGE_SCATTER = 0.05
 _HEAVY_TAIL = 3.0
 #: Tokens may exceed unique tokens by this much for rounding.
 _REPEATED = 1.001
+#: Up to four epochs, repeated tokens were worth nearly as much as new ones (Muennighoff et al. 2023, section 5).
+_HARMLESS_EPOCHS = 4.0
 
 
-def doubts(law: Law, rows: pd.DataFrame, residuals: Array) -> tuple[str, ...]:
-    """Sentences for what in the fitted ``rows`` speaks against the law; ``residuals`` (n,) are relative."""
-    found = (_on_one_line(law, rows), _repeats(law, rows), *_scatter(residuals))
-    return tuple(text for text in found if text)
+def doubts(law: Law, rows: pd.DataFrame, residuals: Array) -> tuple[Finding, ...]:
+    """What in the fitted ``rows`` speaks against the law; ``residuals`` (n,) are relative."""
+    return present(on_one_line(law, rows), repeats(law, rows), far_off(residuals), scatter(residuals))
 
 
-def _on_one_line(law: Law, rows: pd.DataFrame) -> str:
+def on_one_line(law: Law, rows: pd.DataFrame) -> Finding | None:
     """At one D/N, or at one C, terms in N and D may change places at no cost: no derivative at the optimum shows it."""
-    if {"params", "tokens"} <= set(law.predictors) and abs(correlation(rows)) > COLLINEAR:
-        return "N and D of these runs lie along one line: neither what is due to which nor the best split can be told."
-    return ""
+    if not {"params", "tokens"} <= set(law.predictors):
+        return None
+    r = correlation(rows)
+    if not abs(r) > COLLINEAR:
+        return None
+    text = "N and D of these runs lie along one line: neither what is due to which nor the best split can be told."
+    return Finding("collinear", "problem", text, r, "Add runs off that line, or fit a law in C alone.")
 
 
-def _repeats(law: Law, rows: pd.DataFrame) -> str:
-    if "tokens" not in law.predictors or "unique_tokens" not in rows:
-        return ""
-    repeated = int((rows["tokens"] > _REPEATED * rows["unique_tokens"]).sum())
+def repeats(law: Law, rows: pd.DataFrame) -> Finding | None:
+    """A law in D takes every token as new, unless it reads how many were."""
+    if "tokens" not in law.predictors or "unique_tokens" in law.predictors or "unique_tokens" not in rows:
+        return None
+    epochs = (rows["tokens"] / rows["unique_tokens"]).to_numpy(dtype=float)
+    repeated = int((epochs > _REPEATED).sum())
     if not repeated:
-        return ""
-    return f"{repeated} of {len(rows)} runs repeat their data, and this law takes every token as new."
+        return None
+    most = float(np.nanmax(epochs))
+    text = f"{repeated} of {len(rows)} runs repeat their data, and this law takes every token as new."
+    fix = f"Fit a law for repeated data, or leave out runs of more than one epoch (the most here is {most:.3g})."
+    return Finding("epochs", "problem" if most > _HARMLESS_EPOCHS else "doubt", text, most, fix)
 
 
-def _scatter(residuals: Array) -> tuple[str, ...]:
+def far_off(residuals: Array) -> Finding | None:
+    """A few runs far from the law, and the others near it."""
     size = np.abs(residuals)
-    rms, typical = float(np.sqrt(np.mean(size**2))), 1.4826 * float(np.median(size))
-    texts = []
-    if rms > _HEAVY_TAIL * typical and rms > 1e-6 and len(size) >= 10:
-        texts.append(
-            f"A few runs lie far off (up to {100 * size.max():.0f}%): leave out the highest losses and see whether "
-            "the law moves."
-        )
-    if rms > _LARGE_SCATTER:
-        texts.append(f"The runs scatter {100 * rms:.0f}% around the law: it does not describe them well.")
-    return tuple(texts)
+    rms, typical = _rms(residuals), 1.4826 * float(np.median(size))
+    if rms <= _HEAVY_TAIL * typical or rms <= 1e-6 or len(size) < 10:
+        return None
+    text = (
+        f"A few runs lie far off (up to {100 * size.max():.0f}%): leave out the highest losses and see whether "
+        "the law moves."
+    )
+    return Finding("far off", "doubt", text, float(size.max()), "Look at these runs: a spike, a unit, a wrong row?")
+
+
+def scatter(residuals: Array) -> Finding | None:
+    """Runs that scatter around the law more than a law of loss should leave."""
+    rms = _rms(residuals)
+    if rms <= _LARGE_SCATTER:
+        return None
+    text = f"The runs scatter {100 * rms:.0f}% around the law: it does not describe them well."
+    fix = "Fit runs of one recipe and data set, or another law."
+    return Finding("scatter", "doubt", text, rms, fix)
+
+
+def _rms(residuals: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(residuals))))

@@ -7,17 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
 from scaling_core.fitting.fit import Posed, pose
 from scaling_core.fitting.objective import Objective
 from scaling_core.fitting.options import Constraint
-from scaling_core.fitting.outcome import GOPHER_FLOPS, main_quantity, outcome
+from scaling_core.fitting.outcome import AT_BUDGET, GOPHER_FLOPS, main_quantity, outcome, parameter_columns
 from scaling_core.fitting.refit import distinct_ends, refits
 from scaling_core.fitting.selection import Selection, highest_first
 from scaling_core.fitting.solver import minimise_starts
 from scaling_core.laws import Array, Law
 from scaling_core.runs.schema import RunTable
+
+Indices = NDArray[np.intp]
 
 DEFAULT_KS = tuple(range(21))
 #: Runs left out one at a time; of more, those with the largest first-order influence.
@@ -63,20 +66,21 @@ def drop_path_of(posed: Posed, starts: Array, ks: Iterable[int], target_flops: f
     loss = posed.rows["loss"].to_numpy(dtype=float)
     counts = np.array([k for k in sorted(set(ks)) if 0 <= k < len(loss) - posed.problem.free], dtype=int)
     order = highest_first(loss)
-    place = np.empty(len(loss), dtype=int)
-    place[order] = np.arange(len(loss))
+    place = np.argsort(order)
     kept = (place >= counts[:, None]) * posed.weights
     found = refits(posed.problem, starts, kept)
     said = outcome(posed.law, posed.problem.working.to_natural(found.u), posed.rows, target_flops)
     ends = np.append(loss[order], np.nan)
-    said.insert(0, "k", counts)
-    said.insert(1, "n", len(loss) - counts)
-    said.insert(2, "tied", (counts > 0) & (ends[counts - 1] == ends[counts]))
-    said.insert(said.columns.get_loc("params"), "value", [
-        posed.objective.reported(float(t), float(w), posed.scale)
-        for t, w in zip(found.total, kept.sum(axis=1), strict=True)
-    ])  # fmt: skip
-    return said
+    said = said.assign(
+        k=counts,
+        n=len(loss) - counts,
+        tied=(counts > 0) & (ends[counts - 1] == ends[counts]),
+        value=[
+            posed.objective.reported(float(total), float(weight), posed.scale)
+            for total, weight in zip(found.total, kept.sum(axis=1), strict=True)
+        ],
+    )
+    return said[["k", "n", "tied", *parameter_columns(posed.law), "value", *AT_BUDGET]]
 
 
 def influence(
@@ -150,7 +154,7 @@ def _relative_residuals(posed: Posed, u: Array) -> Array:
     return np.asarray(posed.rows["loss"].to_numpy(dtype=float) / predicted - 1)
 
 
-def _most_influential(posed: Posed, u: Array, groups: Array, flops: float, quantity: str, most: int) -> Array:
+def _most_influential(posed: Posed, u: Array, groups: Indices, flops: float, quantity: str, most: int) -> Indices:
     """Groups by how far one Newton step without them moves the quantity (Cook & Weisberg 1982, section 3.4)."""
     count = int(groups.max()) + 1
     if count <= most:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from scaling_core.fitting.recipe import fit_lines
 from scaling_core.laws import Array, Law
-from scaling_core.runs.schema import PREDICTORS
 
 #: The budget of Gopher (Rae et al. 2021), for which Hoffmann et al. 2022 planned Chinchilla.
 GOPHER_FLOPS = 5.76e23
@@ -65,9 +64,12 @@ def _at_budget(law: Law, theta: Array, rows: pd.DataFrame, flops: float) -> dict
 
 def along_the_runs(law: Law, rows: pd.DataFrame, flops: float) -> dict[str, float]:
     """Where the runs lead at a budget: N and D on their lines against C, other predictors as in the largest run."""
-    lines = fit_lines(rows) if set(PREDICTORS) <= set(rows) else {}
-    point = {name: float(np.exp(lines[name]["intercept"]) * flops ** lines[name]["slope"])
-             for name in ("params", "tokens") if name in lines}  # fmt: skip
-    largest = rows.loc[rows["flops"].fillna(0.0).idxmax()]
+    lines = fit_lines(rows)
+    point: dict[str, float] = {name: _continued(lines[name], flops) for name in ("params", "tokens") if name in lines}
+    largest = rows.iloc[int(rows["flops"].fillna(0.0).to_numpy().argmax())]
     others = {name: float(largest[name]) for name in law.predictors if name not in (*point, "flops")}
     return {**others, **point, "flops": flops}
+
+
+def _continued(line: dict[str, float], flops: float) -> float:
+    return float(np.exp(line["intercept"] + line["slope"] * np.log(flops)))
