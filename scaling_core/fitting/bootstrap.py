@@ -11,8 +11,8 @@ from scaling_core.fitting.certificate import CONVERGED_GRADIENT
 from scaling_core.fitting.solver import Problem, minimise
 from scaling_core.laws import Array
 
-#: Resamples solved together: small enough for the working arrays to stay in a core's cache.
-_CHUNK_NUMBERS = 24_000
+#: Numbers (resamples times runs) that go to one thread together: the same whatever the cores, so that digits are.
+_PART_NUMBERS, _LEAST_ROWS = 60_000, 32
 _MAX_REDRAWS = 200
 #: Refits start at the full fit: one that needs more than this has wandered off, and is counted as lost.
 _MAX_ITERATIONS = 150
@@ -38,7 +38,7 @@ def resample_counts(groups: Array, resamples: int, at_least: int, seed: int) -> 
 
 def bootstrap(problem: Problem, u: Array, counts: Array) -> tuple[Array, int]:
     """Refit for each row of ``counts`` from the full fit ``u`` (p,). Returns draws (R, p) and how many failed."""
-    chunk = max(8, _CHUNK_NUMBERS // problem.target.size)
+    chunk = max(_LEAST_ROWS, _PART_NUMBERS // problem.target.shape[-1])
     parts = [counts[i : i + chunk] for i in range(0, len(counts), chunk)]
 
     def solve(part: Array) -> tuple[Array, Array]:

@@ -8,11 +8,12 @@ bootstrap resample is a vector of counts). The Hessian is exact; negative curvat
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from scaling_core.fitting.objective import Objective
-from scaling_core.laws import Array, Mask, Working
+from scaling_core.laws import Array, Evaluation, Index, Mask, Working
 
 MAX_ITERATIONS = 300
 #: Scaled gradient below which the iteration stops (see ``Solution.gradient_norm``).
@@ -22,13 +23,17 @@ TARGET_GRADIENT = 1e-10
 EXACT = 1e-8
 #: More runs than this, and starts first race on so many of them; so many distinct ends then see all runs.
 _RACE_ON, _FINALISTS = 4_000, 4
-_MIN_DAMPING, _MAX_DAMPING = 1e-12, 1e12
+_FIRST_DAMPING, _MIN_DAMPING, _MAX_DAMPING = 1e-3, 1e-12, 1e12
+#: Numbers (rows times runs) that are worked on together: enough to outweigh the calls, few enough for a core's cache.
+_WINDOW_NUMBERS = 16_000
+_LEAST_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A law on runs with an objective; ``target`` is ln L or L, over the loss scale, shape (n,).
+    """A law on runs with an objective; ``target`` is ln L or L, over the loss scale.
 
+    ``target`` has shape (n,), or (B, n) where each row of a batch has losses of its own.
     ``fixed`` holds the indices of parameters that a person set; their bounds coincide.
     """
 
@@ -44,13 +49,21 @@ class Problem:
 
     def only(self, kept: Mask) -> Problem:
         """The same problem on some of the runs."""
-        return replace(self, working=self.working.only(kept), target=self.target[kept])
+        return replace(self, working=self.working.only(kept), target=self.target[..., kept])
+
+    def rows(self, index: Index) -> Problem:
+        """The same problem for some rows of a batch."""
+        return self if self.target.ndim == 1 else replace(self, target=self.target[index])
 
     def residuals(self, u: Array) -> Array:
         """Residuals, shape (B, n), at ``u`` of shape (B, p). Not finite where the law cannot be evaluated."""
+        return self.evaluate(u)[1]
+
+    def evaluate(self, u: Array) -> tuple[Evaluation, Array]:
+        """The law at ``u`` of shape (B, p), and its residuals, shape (B, n)."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value = self.working.at(u).value
-            return (np.log(value) if self.objective.space == "log" else value) - self.target
+            here = self.working.at(u)
+            return here, (np.log(here.value) if self.objective.space == "log" else here.value) - self.target
 
     def total(self, residuals: Array, weights: Array) -> Array:
         """Objective, shape (B,); infinite where a residual is not finite."""
@@ -59,26 +72,43 @@ class Problem:
             total = np.einsum("bn,bn->b", np.broadcast_to(weights, cost.shape), cost)
         return np.where(np.isfinite(total), total, np.inf)
 
-    def derivatives(self, u: Array, r: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
-        """Gradient (B, p), its scale (B, p), Hessian (B, p, p) and a positive diagonal (B, p) for damping."""
-        here = self.working.at(u)
-        jac = here.gradient()  # (B, p, n) of the value, then of the residual
+    def derivatives(self, here: Evaluation, r: Array, weights: Array) -> Derivatives:
+        """Derivatives of the total by working coordinates, where the law was evaluated."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            jac = here.gradient()  # (B, p, n) of the value; divided by it, of the residual of ln L
+            slope, bend, secant, rounding = self._by_value(here, r, weights)
+            hessian = (jac * bend[:, None, :]) @ jac.transpose(0, 2, 1) + here.curvature(slope)
+            gradient = _along_runs(jac, slope)
+            # A gradient is small against what it is the difference of, or against slopes of rounding size.
+            scale = _along_runs(np.abs(jac, out=jac), np.abs(slope) + rounding)
+            diagonal = _along_runs(np.multiply(jac, jac, out=jac), secant)
+        return Derivatives(gradient, scale, hessian, diagonal)
+
+    def _by_value(self, here: Evaluation, r: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
+        """Derivatives of each run's cost by the law's value: first, second, what stands in for it, and rounding."""
         slope = weights * self.objective.slope(r)
         bend = weights * self.objective.bend(r)
-        if self.objective.space == "log":
-            jac /= here.value[:, None, :]
-            second = here.curvature(slope / here.value)
-            bend_gg = bend - slope  # ∇² ln S = ∇²S / S − (∇S/S)(∇S/S)ᵀ
-        else:
-            second = here.curvature(slope)
-            bend_gg = bend
-        gradient = np.einsum("bpn,bn->bp", jac, slope)
-        hessian = (jac * bend_gg[:, None, :]) @ jac.transpose(0, 2, 1) + second
-        size = np.abs(jac)
-        # A gradient is small against what it is the difference of, or against slopes of rounding size.
-        scale = np.einsum("bpn,bn->bp", size, np.abs(slope) + weights * EXACT)
-        damping = np.einsum("bpn,bn->bp", size * size, weights * self.objective.secant(r))
-        return gradient, scale, hessian, damping
+        secant = weights * self.objective.secant(r)
+        if self.objective.space != "log":
+            return slope, bend, secant, weights * EXACT
+        inverse = 1.0 / here.value
+        square = inverse * inverse
+        # ∇² ln S = ∇²S / S − (∇S/S)(∇S/S)ᵀ
+        return slope * inverse, (bend - slope) * square, secant * square, weights * inverse * EXACT
+
+
+def _along_runs(jac: Array, v: Array) -> Array:
+    """Σₙ jac (B, p, n) · v (B, n): shape (B, p)."""
+    return np.asarray((jac @ v[:, :, None])[..., 0])
+
+
+class Derivatives(NamedTuple):
+    """Gradient (B, p), what it is small against (B, p), Hessian (B, p, p), and a positive diagonal (B, p)."""
+
+    gradient: Array
+    scale: Array
+    hessian: Array
+    diagonal: Array
 
 
 @dataclass(frozen=True)
@@ -137,49 +167,96 @@ def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution
 
 
 def _descend(problem: Problem, starts: Array, weights: Array, max_iterations: int) -> Solution:
-    u = np.clip(starts, problem.working.lower, problem.working.upper)
-    weights = np.broadcast_to(np.atleast_2d(weights), (len(u), problem.target.size))
-    residuals = problem.residuals(u)
-    total = problem.total(residuals, weights)
-    damping = np.full(len(u), 1e-3)
-    norm = np.full(len(u), np.inf)
-    live = np.flatnonzero(np.isfinite(total))
-    for _ in range(max_iterations):
-        step, predicted, norm[live] = _newton_step(problem, u[live], residuals[live], weights[live], damping[live])
-        trial = np.clip(u[live] + step, problem.working.lower, problem.working.upper)
-        r = problem.residuals(trial)
-        t = problem.total(r, weights[live])
-        better = t < total[live]
+    """Keep a window of rows going: as some arrive, others enter, so that no step is taken for a few rows only."""
+    descent = _Descent(problem, starts, weights)
+    window = max(_LEAST_ROWS, _WINDOW_NUMBERS // problem.target.shape[-1])
+    entered, live = 0, np.zeros(0, dtype=int)
+    while True:
+        if len(live) <= window // 2 and entered < len(starts):
+            new = np.arange(entered, min(len(starts), entered + window - len(live)))
+            entered += len(new)
+            descent.enter(new)
+            live = np.concatenate([live, new])
+        live = live[descent.going(live, max_iterations)]
+        if len(live):
+            descent.step(live)
+        elif entered == len(starts):
+            return Solution(descent.u, descent.total, descent.norm)
+
+
+class _Descent:
+    """Minimisations in progress, one a row: where each is, and the derivatives there."""
+
+    def __init__(self, problem: Problem, starts: Array, weights: Array) -> None:
+        b, p = starts.shape
+        self.problem, self.weights = problem, np.atleast_2d(weights)
+        self.u = np.clip(starts, problem.working.lower, problem.working.upper)
+        self.total, self.norm = np.full(b, np.inf), np.full(b, np.inf)
+        self.damping, self.steps = np.full(b, _FIRST_DAMPING), np.zeros(b, dtype=int)
+        self.gradient, self.hessian, self.diagonal = np.zeros((b, p)), np.zeros((b, p, p)), np.zeros((b, p))
+
+    def going(self, rows: Index, max_steps: int) -> Mask:
+        """Which rows have a way to go."""
+        far = (self.norm[rows] > TARGET_GRADIENT) & np.isfinite(self.total[rows])
+        return np.asarray(far & (self.damping[rows] < _MAX_DAMPING) & (self.steps[rows] < max_steps))
+
+    def enter(self, rows: Index) -> None:
+        """Evaluate at the start points."""
+        self._move(rows, self.u[rows])
+
+    def step(self, rows: Index) -> None:
+        """Try one step of each row, and take it where it lowers the objective."""
+        before = self.total[rows]
+        step, predicted = self._newton_step(rows)
+        trial = np.clip(self.u[rows] + step, self.problem.working.lower, self.problem.working.upper)
+        better = self._move(rows, trial)
         with np.errstate(invalid="ignore", divide="ignore"):
-            agreement = (total[live] - t) / predicted
-        won = live[better]
-        u[won], residuals[won], total[won] = trial[better], r[better], t[better]
-        damping[live] = np.clip(_next_damping(damping[live], better, agreement), _MIN_DAMPING, _MAX_DAMPING)
-        going = (norm[live] > TARGET_GRADIENT) & (damping[live] < _MAX_DAMPING)
-        live = live[going]
-        if not len(live):
-            break
-    if len(live):  # the last accepted step moved the point: say what holds there
-        *_, norm[live] = _newton_step(problem, u[live], residuals[live], weights[live], damping[live])
-    return Solution(u, total, norm)
+            agreement = (before - self.total[rows]) / predicted
+        self.damping[rows] = np.clip(_next_damping(self.damping[rows], better, agreement), _MIN_DAMPING, _MAX_DAMPING)
+        self.steps[rows] += 1
+
+    def _move(self, rows: Index, trial: Array) -> Mask:
+        """Go to ``trial`` where the objective is lower there, and the law has derivatives; return where."""
+        problem, weights = self.problem.rows(rows), _rows(self.weights, rows)
+        here, r = problem.evaluate(trial)
+        total = problem.total(r, weights)
+        lower = np.flatnonzero(total < self.total[rows])
+        part = here if len(lower) == len(rows) else here.rows(lower)
+        found = problem.derivatives(part, r[lower], _rows(weights, lower))
+        sound = np.isfinite(found.hessian).all(axis=(1, 2))
+        gone = lower[sound]
+        self._keep(rows[gone], trial[gone], total[gone], Derivatives(*(d[sound] for d in found)))
+        better = np.zeros(len(rows), dtype=bool)
+        better[gone] = True
+        return better
+
+    def _keep(self, rows: Index, u: Array, total: Array, found: Derivatives) -> None:
+        self.u[rows], self.total[rows] = u, total
+        self.gradient[rows], self.hessian[rows], self.diagonal[rows] = found.gradient, found.hessian, found.diagonal
+        share = np.abs(found.gradient) / np.maximum(found.scale, 1e-300)
+        held = _held_by_bound(self.problem.working, u, found.gradient)
+        self.norm[rows] = np.max(np.where(held, 0.0, share), axis=1)
+
+    def _newton_step(self, rows: Index) -> tuple[Array, Array]:
+        """Step (B, p) and the decrease it predicts (B,)."""
+        gradient, diagonal = self.gradient[rows], self.diagonal[rows]
+        free = ~_held_by_bound(self.problem.working, self.u[rows], gradient)
+        largest = np.maximum(diagonal.max(axis=1, keepdims=True), 1e-300)
+        unit = np.sqrt(np.maximum(diagonal, 1e-14 * largest))
+        g = np.where(free, gradient / unit, 0.0)
+        h = self.hessian[rows] / (unit[:, :, None] * unit[:, None, :])
+        h = np.where(free[:, :, None] & free[:, None, :], h, 0.0)
+        values, vectors = np.linalg.eigh(h)
+        curvature = np.abs(values) + self.damping[rows][:, None]
+        along = np.einsum("bpk,bp->bk", vectors, g) / curvature
+        step = -np.einsum("bpk,bk->bp", vectors, along)
+        predicted = np.einsum("bk,bk->b", along * along, curvature - 0.5 * np.abs(values))
+        return np.where(free, step / unit, 0.0), np.maximum(predicted, 1e-300)
 
 
-def _newton_step(problem: Problem, u: Array, r: Array, weights: Array, damping: Array) -> tuple[Array, Array, Array]:
-    """Step (B, p), the decrease it predicts (B,), and the scaled gradient norm (B,)."""
-    gradient, scale, hessian, diagonal = problem.derivatives(u, r, weights)
-    free = ~_held_by_bound(problem.working, u, gradient)
-    norm = np.max(np.where(free, np.abs(gradient) / np.maximum(scale, 1e-300), 0.0), axis=1)
-    largest = np.maximum(diagonal.max(axis=1, keepdims=True), 1e-300)
-    unit = np.sqrt(np.maximum(diagonal, 1e-14 * largest))
-    g = np.where(free, gradient / unit, 0.0)
-    h = hessian / (unit[:, :, None] * unit[:, None, :])
-    h = np.where(free[:, :, None] & free[:, None, :], h, 0.0)
-    values, vectors = np.linalg.eigh(h)
-    curvature = np.abs(values) + damping[:, None]
-    along = np.einsum("bpk,bp->bk", vectors, g) / curvature
-    step = -np.einsum("bpk,bk->bp", vectors, along)
-    predicted = np.einsum("bk,bk->b", along * along, curvature - 0.5 * np.abs(values))
-    return np.where(free, step / unit, 0.0), np.maximum(predicted, 1e-300), norm
+def _rows(weights: Array, rows: Index) -> Array:
+    """Some rows of weights (B, n), or the one row that all share."""
+    return weights if len(weights) == 1 else weights[rows]
 
 
 def _held_by_bound(working: Working, u: Array, gradient: Array) -> Mask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scaling_core.errors import UserError
-from scaling_core.laws.base import Allocation, Array, Evaluation, Law, Mask, Parameter, Predictors, Working
+from scaling_core.laws.base import Allocation, Array, Evaluation, Index, Law, Mask, Parameter, Predictors, Working
 from scaling_core.laws.chinchilla import FLOPS_PER_PARAM_TOKEN, Chinchilla
 from scaling_core.laws.gamma import GammaForm
 from scaling_core.laws.power import PowerLaw
@@ -45,6 +45,7 @@ __all__ = [
     "Allocation",
     "Array",
     "Evaluation",
+    "Index",
     "Law",
     "Mask",
     "Parameter",

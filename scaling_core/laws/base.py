@@ -15,6 +15,7 @@ from scaling_core.errors import UserError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Index = NDArray[np.int_]
 #: Predictor columns by canonical name, each of shape (n,).
 Predictors = Mapping[str, Array]
 
@@ -48,6 +49,10 @@ class Evaluation(ABC):
 
     value: Array
     """Predicted loss over the loss scale, shape (B, n)."""
+
+    @abstractmethod
+    def rows(self, kept: Index) -> Evaluation:
+        """The same at some of the parameter vectors, by index."""
 
     @abstractmethod
     def gradient(self) -> Array:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_core.laws.base import Array, Evaluation, Law, Mask, Predictors, Working
+from scaling_core.laws.base import Array, Evaluation, Index, Law, Mask, Predictors, Working
 from scaling_core.laws.jet import Jet, exp, value_of
 from scaling_core.laws.projection import least_squares, nonnegative_least_squares
 
@@ -90,6 +90,11 @@ class _FormulaAt(Evaluation):
         theta = bound.centred_natural(u)
         value = value_of(bound.law.value({n: theta[:, i, None] for i, n in enumerate(bound.names)}, bound.z))
         self.value = np.broadcast_to(value, (len(u), bound.count)) / bound.scale
+
+    def rows(self, kept: Index) -> Evaluation:
+        part = copy.copy(self)
+        part._u, part.value, part._jet = self._u[kept], self.value[kept], None
+        return part
 
     def gradient(self) -> Array:
         out = np.zeros((*self._u.shape, self._bound.count))

@@ -7,13 +7,15 @@ grid of exponents, and for each the non-negative least-squares coefficients (Gol
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
+import operator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scaling_core.laws.base import Array, Evaluation, Law, Mask, Predictors, Working
+from scaling_core.laws.base import Array, Evaluation, Index, Law, Mask, Predictors, Working
 from scaling_core.laws.projection import nonnegative_least_squares
 
 #: An exponent of 3 means that loss falls 8 times as x doubles: steeper than anything seen.
@@ -91,7 +93,10 @@ class _PowersAt(Evaluation):
     def __init__(self, u: Array, terms: list[_BoundTerm], shapes: list[Array]) -> None:
         self._u, self._terms, self._shapes = u, terms, shapes
         self._parts = [u[:, t.coefficient, None] * s for t, s in zip(terms, shapes, strict=True)]
-        self.value = np.asarray(sum(self._parts))
+        self.value = functools.reduce(operator.add, self._parts)
+
+    def rows(self, kept: Index) -> Evaluation:
+        return _PowersAt(self._u[kept], self._terms, [shape[kept] for shape in self._shapes])
 
     def gradient(self) -> Array:
         out = np.zeros((*self._u.shape, self.value.shape[1]))
@@ -105,6 +110,8 @@ class _PowersAt(Evaluation):
         p = self._u.shape[1]
         out = np.zeros((len(self._u), p, p))
         for term, shape in zip(self._terms, self._shapes, strict=True):
+            if not term.exponents:
+                continue
             weighted = v * shape
             c = self._u[:, term.coefficient]
             cross = -weighted @ term.log_x.T

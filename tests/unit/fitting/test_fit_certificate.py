@@ -78,6 +78,8 @@ def test_a_result_is_never_a_start_point(law: Law, objective: Objective) -> None
     runs = chinchilla_runs(0.01)
     posed, starts = problem(law, objective, runs)
     ended = posed.working.from_natural(noisy_fit(law.name, objective.name).theta)
+    # beyond delta Huber's cost is that of a median: where as many lie above as below at each D, a start may be optimal
+    starts = starts[minimise(posed, starts, np.ones(36), 0).gradient_norm > CONVERGED_GRADIENT]
     assert np.abs(starts - ended).max(axis=1).min() > 1e-6  # coordinates are of order one
 
 
