@@ -10,6 +10,9 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult, Line
 from scaling_core.laws import Array, Law, Mask, get_law
 from scaling_core.planning.published import PublishedLaw
+from scaling_core.planning.scenario import Scenario
+from scaling_core.planning.surface import Surface
+from scaling_core.runs.schema import PREDICTORS
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Basis:
     ----------
     title : str
         Where the law came from, for a person.
+    law : Law or None
+        None where only the split of a budget was published, and no loss.
     theta : array, shape (p,)
     draws : array, shape (R, p)
         R may be 0: then there are no intervals.
@@ -36,7 +41,7 @@ class Basis:
     """
 
     title: str
-    law: Law
+    law: Law | None
     theta: Array
     draws: Array
     lines: dict[str, Line]
@@ -48,7 +53,21 @@ class Basis:
     @property
     def has_optimum(self) -> bool:
         """Whether the law itself says how to split a budget."""
-        return self.law.optimum(self.theta, np.array([1e20])) is not None
+        return self.law is not None and self.law.optimum(self.theta, np.array([1e20])) is not None
+
+    @property
+    def law_name(self) -> str:
+        """Name of the law; empty where there is none."""
+        return self.law.name if self.law else ""
+
+    def surface(self, scenario: Scenario, theta: Array) -> Surface:
+        """Loss over N and D for parameter vectors (R, p), under the data of the scenario."""
+        assert self.law is not None  # asked only where has_optimum holds
+        return Surface(self.law, theta, scenario.unique_tokens, scenario.decay)
+
+    def floor(self, scenario: Scenario) -> float:
+        """Loss that no model comes below."""
+        return float(self.surface(scenario, self.theta[None]).floor[0, 0])
 
 
 def basis_of_fit(fit: FitResult) -> Basis:
@@ -73,10 +92,15 @@ def basis_of_fit(fit: FitResult) -> Basis:
     )
     if basis.has_optimum:
         return _without_impossible_draws(basis)
+    if unknown := [name for name in fit.law.predictors if name not in PREDICTORS]:
+        raise UserError(
+            f"{fit.law.title} reads “{unknown[0]}”, which a budget does not give.",
+            fix="Plan with a law in N, D or C.",
+        )
     if "params" not in lines or "tokens" not in lines:
         return _with_note(basis, "The runs do not say how N and D went with compute, so no size can be named.")
     exponent = lines["params"].slope
-    letter = {"params": "N", "tokens": "D", "flops": "C"}[fit.law.predictors[0]]
+    letter = " and ".join({"params": "N", "tokens": "D", "flops": "C"}[name] for name in fit.law.predictors)
     return _with_note(
         basis,
         f"A law in {letter} alone cannot tell how to split a budget: N and D continue the line of these runs "
@@ -86,6 +110,8 @@ def basis_of_fit(fit: FitResult) -> Basis:
 
 def basis_of_published(published: PublishedLaw) -> Basis:
     """Plan with published constants. They come without draws, so without intervals."""
+    if not published.law:
+        return _basis_of_split(published)
     law = get_law(published.law)
     notes = (*published.caveats, "Published without its uncertainty: no intervals can be given.",
              "Losses hold for the source's own data and tokeniser.")  # fmt: skip
@@ -95,8 +121,26 @@ def basis_of_published(published: PublishedLaw) -> Basis:
     )
 
 
+def _basis_of_split(published: PublishedLaw) -> Basis:
+    """Plan with a published split of budgets, N = a·C^b, without a law of loss."""
+    size = published.split
+    assert size is not None  # a published law has a law or a split
+    a, b = size
+    line = {
+        "params": Line(b, float(np.log(a)), 3),
+        "tokens": Line(1 - b, float(-np.log(6 * a)), 3),
+        "tokens_per_param": Line(1 - 2 * b, float(-np.log(6 * a * a)), 3),
+    }
+    notes = (*published.caveats, "Published without its uncertainty: no intervals can be given.",
+             "Only the split of a budget was published: what loss it reaches cannot be told.")  # fmt: skip
+    return Basis(
+        published.title, None, np.zeros(0), np.zeros((0, 0)), line, dict(published.ranges), notes, published.source
+    )
+
+
 def _without_impossible_draws(basis: Basis) -> Basis:
     """Set aside draws in which one term vanishes: they have no best split."""
+    assert basis.law is not None  # it has an optimum
     if not _has_best_split(basis.law, basis.theta[None])[0]:
         raise UserError(
             "This fit says that parameters or tokens make no difference to loss, so no split of a budget is best.",

@@ -1,4 +1,4 @@
-"""From a budget to what to train: one scenario, or a whole frontier of them, by the same arithmetic."""
+"""From a scenario to what to train: one answer, every number with its interval."""
 
 from __future__ import annotations
 
@@ -7,38 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.fitting import DEFAULT_LEVEL, quantile_interval
-from scaling_core.laws import Array
 from scaling_core.planning.basis import Basis
-from scaling_core.units import format_count, format_flops, format_ratio
+from scaling_core.planning.budget import amounts
+from scaling_core.planning.frontier import QUANTITIES, answers, times_beyond
+from scaling_core.planning.repeats import effective, no_return
+from scaling_core.planning.scenario import Scenario
+from scaling_core.units import format_count, format_flops, format_number, format_ratio
 
-#: Quantities of a plan that have an interval.
-QUANTITIES = ("params", "tokens", "tokens_per_param", "loss")
-#: Below one FLOP nothing is trained; above this the sum of all computing on Earth is passed many times over.
-MIN_FLOPS, MAX_FLOPS = 1.0, 1e40
-#: Step between budgets of a frontier in powers of ten: about 5%.
-LOG_STEP = 0.02
-#: What lies beyond by no more than rounding lies inside.
-_EDGE = 1 + 1e-9
 _LETTER = {"flops": "C", "params": "N", "tokens": "D"}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What a person asks: a budget in training FLOPs, and the level of the intervals."""
-
-    flops: float
-    level: float = DEFAULT_LEVEL
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.flops) and MIN_FLOPS <= self.flops <= MAX_FLOPS):
-            raise UserError(
-                f"A budget of {self.flops:g} FLOPs cannot be planned for.",
-                fix=f"Give one between {MIN_FLOPS:g} and {MAX_FLOPS:g} FLOPs, say 1e22.",
-            )
 
 
 @dataclass(frozen=True)
@@ -48,7 +26,14 @@ class Plan:
     Attributes
     ----------
     flops, params, tokens, tokens_per_param, loss : float
-        NaN where the law cannot tell.
+        Training compute, and what to train with it. NaN where the law cannot tell.
+    epochs, effective_tokens : float or None
+        Passes over the unique tokens, and what the tokens are worth; None for endless data.
+    gpu_hours, days, cost_usd, energy_kwh, co2e_kg : float or None
+        None without hardware.
+    lifetime_flops, lifetime_saving : float or None
+        6ND + 2N·D_inference, and the share of it saved beside the model that is cheapest to train for the same loss;
+        None without demand.
     intervals : dict
         Low and high of each quantity that has an interval.
     extrapolation : dict
@@ -67,13 +52,24 @@ class Plan:
     law: str
     level: float
     notes: tuple[str, ...]
+    epochs: float | None = None
+    effective_tokens: float | None = None
+    gpu_hours: float | None = None
+    days: float | None = None
+    cost_usd: float | None = None
+    energy_kwh: float | None = None
+    co2e_kg: float | None = None
+    lifetime_flops: float | None = None
+    lifetime_saving: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON types at full precision; what cannot be told is null."""
+        """Return the plan as JSON types at full precision; what cannot be told is null, what was not asked absent."""
         numbers = {name: _null(getattr(self, name)) for name in ("flops", *QUANTITIES)}
+        asked = {name: getattr(self, name) for name in EXTRAS if getattr(self, name) is not None}
         return {
             "law": self.law,
             **numbers,
+            **{name: _null(value) for name, value in asked.items()},
             "intervals": {k: list(v) for k, v in self.intervals.items()},
             "interval_level": self.level,
             "extrapolation": self.extrapolation,
@@ -81,103 +77,86 @@ class Plan:
         }
 
 
+#: Quantities that a plan has only where the scenario asks for them.
+EXTRAS = ("epochs", "effective_tokens", "gpu_hours", "days", "cost_usd", "energy_kwh", "co2e_kg",
+          "lifetime_flops", "lifetime_saving")  # fmt: skip
+
+
 def plan(basis: Basis, scenario: Scenario) -> Plan:
-    """Answer one scenario."""
-    row = frontier(basis, np.array([scenario.flops]), scenario.level).iloc[0]
-    intervals = {
-        name: (float(row[f"{name}_low"]), float(row[f"{name}_high"]))
-        for name in QUANTITIES
-        if math.isfinite(row[f"{name}_low"])
-    }
-    beyond = {name: times_beyond(float(row[name]), basis.ranges[name]) for name in _LETTER if _known(basis, row, name)}
+    """Answer one scenario.
+
+    Raises
+    ------
+    UserError
+        If the law cannot say what is asked, or the loss asked for lies below what it can reach.
+    """
+    found = answers(basis, scenario, np.array([scenario.flops or math.nan]))
+    point = {name: float(value[0]) for name, (value, _, _) in found.items()}
+    _refuse_what_cannot_be(basis, scenario, point)
+    ends = {name: (float(low[0]), float(high[0])) for name, (_, low, high) in found.items()}
+    sure = {"flops"} if ends["flops"][0] == ends["flops"][1] else set()  # the budget itself
+    pairs = {name: pair for name, pair in ends.items() if math.isfinite(pair[0]) and name not in sure}
+    beyond = {n: times_beyond(point[n], basis.ranges[n]) for n in _LETTER if _known(basis, point, n)}
+    extras, spread = _extras(scenario, point, pairs)
     return Plan(
-        **{name: float(row[name]) for name in ("flops", *QUANTITIES)},
-        intervals=intervals,
+        **{name: point[name] for name in ("flops", *QUANTITIES)},
+        intervals={**pairs, **spread},
         extrapolation=beyond,
-        law=basis.law.name,
+        law=basis.law_name,
         level=scenario.level,
-        notes=(*_extrapolation_notes(beyond, basis), *_doubt_notes(basis), *basis.notes),
+        notes=(
+            *_extrapolation_notes(beyond, basis), *_scenario_notes(basis, scenario, point, extras),
+            *_doubt_notes(basis), *basis.notes,
+        ),
+        **extras,
+    )  # fmt: skip
+
+
+Spread = dict[str, tuple[float, float]]
+
+
+def _extras(scenario: Scenario, point: dict[str, float], pairs: Spread) -> tuple[dict[str, float], Spread]:
+    """What the scenario's data, machine and demand add; an interval of C becomes one of time, cost and energy."""
+    extras: dict[str, float] = {}
+    spread: Spread = {}
+    if math.isfinite(scenario.unique_tokens):
+        unique, worth = scenario.unique_tokens, scenario.decay.tokens
+        extras["epochs"] = point["tokens"] / unique
+        extras["effective_tokens"] = float(effective(np.array(point["tokens"]), np.array(unique), worth))
+        if "tokens" in pairs:
+            spread["epochs"] = _scaled(pairs["tokens"], 1 / unique)
+    if scenario.terms:
+        spent = amounts(point["flops"], scenario.terms)
+        per_flop = {"gpu_hours": spent.gpu_hours, "days": spent.days, "cost_usd": spent.usd,
+                    "energy_kwh": spent.energy_kwh, "co2e_kg": spent.co2e_kg}  # fmt: skip
+        extras |= {name: float(value) for name, value in per_flop.items()}
+        if "flops" in pairs:
+            known = {name: float(value) for name, value in per_flop.items() if math.isfinite(float(value))}
+            spread |= {name: _scaled(pairs["flops"], value / point["flops"]) for name, value in known.items()}
+    if scenario.demand.tokens:
+        extras |= {name: point[name] for name in ("lifetime_flops", "lifetime_saving")}
+    return extras, spread
+
+
+def _scaled(pair: tuple[float, float], factor: float) -> tuple[float, float]:
+    return pair[0] * factor, pair[1] * factor
+
+
+def _refuse_what_cannot_be(basis: Basis, scenario: Scenario, point: dict[str, float]) -> None:
+    if scenario.loss is None or math.isfinite(point["tokens"]):
+        return
+    floor = basis.floor(scenario)
+    size = f" with {format_count(scenario.params)} parameters" if scenario.params else ""
+    raise UserError(
+        f"A loss of {scenario.loss:g} cannot be reached{size}: by this law no model comes below "
+        + format_number(floor, 4)
+        + (" with the data there is." if math.isfinite(scenario.unique_tokens) else "."),
+        fix="Ask for a higher loss" + (", a larger model" if size else "") + ", or plan with another law.",
     )
 
 
-def frontier(basis: Basis, flops: Array, level: float | None = DEFAULT_LEVEL) -> pd.DataFrame:
-    """Best N and D, and the loss they reach, for each budget.
-
-    Returns a row for each of ``flops`` (shape (m,)) with ``flops``, each of ``QUANTITIES`` with ``_low`` and
-    ``_high`` (NaN without draws, or with ``level`` None), and ``beyond``: how many times the budget lies beyond the
-    runs.
-    """
-    columns = _optimum_columns(basis, flops, level) if basis.has_optimum else _line_columns(basis, flops, level)
-    out: dict[str, Array] = {"flops": flops}
-    for name, (value, low, high) in columns.items():
-        out[name], out[f"{name}_low"], out[f"{name}_high"] = value, low, high
-    extent = basis.ranges.get("flops")
-    out["beyond"] = np.array([times_beyond(float(c), extent) if extent else np.nan for c in flops])
-    return pd.DataFrame(out)
-
-
-def budgets(low: float, high: float, through: float | None = None) -> Array:
-    """Budgets from ``low`` to ``high`` or just beyond, in steps of ``LOG_STEP`` of log10, ``through`` one exactly."""
-    anchor = through or low
-    first = math.floor((math.log10(low) - math.log10(anchor)) / LOG_STEP + 1e-9)
-    last = math.ceil((math.log10(high) - math.log10(anchor)) / LOG_STEP - 1e-9)
-    return np.asarray(anchor * 10.0 ** (np.arange(first, last + 1) * LOG_STEP))
-
-
-def times_beyond(value: float, extent: tuple[float, float]) -> float:
-    """How many times a value lies beyond an extent: 1 inside, above 1 past its end, below 1 before its start."""
-    low, high = extent
-    if value > high * _EDGE:
-        return value / high
-    return value / low if value * _EDGE < low else 1.0
-
-
-Triple = tuple[Array, Array, Array]
-
-
-def _optimum_columns(basis: Basis, flops: Array, level: float | None) -> dict[str, Triple]:
-    """Values and intervals where the law has an optimum: each draw is optimised for itself."""
-    values = _quantities(basis, basis.theta, flops)
-    if level is None or not len(basis.draws):
-        return {name: _without_interval(value) for name, value in values.items()}
-    draws = _quantities(basis, basis.draws, flops)
-    return {name: (values[name], *quantile_interval(draws[name], level)) for name in QUANTITIES}
-
-
-def _quantities(basis: Basis, theta: Array, flops: Array) -> dict[str, Array]:
-    best = basis.law.optimum(theta, flops)
-    assert best is not None  # asked only where has_optimum holds
-    return {
-        "params": best.params,
-        "tokens": best.tokens,
-        "tokens_per_param": best.tokens / best.params,
-        "loss": best.loss,
-    }
-
-
-def _line_columns(basis: Basis, flops: Array, level: float | None) -> dict[str, Triple]:
-    """Values and intervals where N and D continue the runs' own line and the law says the loss there."""
-    columns = {name: _on_line(basis, name, flops) for name in ("params", "tokens", "tokens_per_param")}
-    predictor = basis.law.predictors[0]
-    x = {predictor: flops if predictor == "flops" else columns[predictor][0]}
-    loss = basis.law.predict(basis.theta, x)
-    if level is None or not len(basis.draws):
-        return {**columns, "loss": _without_interval(loss)}
-    return {**columns, "loss": (loss, *quantile_interval(basis.law.predict(basis.draws, x), level))}
-
-
-def _on_line(basis: Basis, name: str, flops: Array) -> Triple:
-    line = basis.lines.get(name)
-    return _without_interval(line.value(flops) if line else np.full(flops.shape, np.nan))
-
-
-def _without_interval(value: Array) -> Triple:
-    nothing = np.full(value.shape, np.nan)
-    return value, nothing, nothing
-
-
-def _known(basis: Basis, row: pd.Series, name: str) -> bool:
-    return name in basis.ranges and math.isfinite(row[name])
+def _known(basis: Basis, point: dict[str, float], name: str) -> bool:
+    return name in basis.ranges and math.isfinite(point[name])
 
 
 def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
@@ -191,6 +170,26 @@ def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
             notes.append(
                 f"{_LETTER[name]} lies {format_ratio(1 / times)} below the smallest of the runs ({write(low)})."
             )
+    return notes
+
+
+def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], extras: dict[str, float]) -> list[str]:
+    notes = []
+    epochs = extras.get("epochs", 1.0)
+    if epochs > 1 and basis.law_name != "data-constrained":
+        notes.append(
+            "What repeated data is worth is taken from Muennighoff et al. 2023 (C4, English), not from these runs."
+        )
+    limit = no_return(scenario.decay.tokens)
+    if epochs > limit:
+        notes.append(
+            f"{epochs:.0f} passes are beyond the point of no return ({limit:.0f}): more of them add next to nothing."
+        )
+    if scenario.demand.tokens and scenario.flops and point["flops"] > scenario.flops * 1.001:
+        notes.append(
+            f"To save over its life, this model is trained with {format_flops(point['flops'])} FLOPs, "
+            f"{format_ratio(point['flops'] / scenario.flops)} the budget; it has the loss that the budget can reach."
+        )
     return notes
 
 

@@ -19,7 +19,8 @@ _CHINCHILLA_RANGES = (
 class PublishedLaw:
     """Constants of a law as someone printed them, in the order of the law's parameters.
 
-    ``ranges`` holds the data's extent where it is known; ``caveats`` what a reader must know before planning.
+    ``split`` (a, b) is N = a·C^b where only the split of a budget was published; ``law`` is then empty. ``ranges``
+    holds the data's extent where it is known; ``caveats`` what a reader must know before planning.
     """
 
     name: str
@@ -29,6 +30,7 @@ class PublishedLaw:
     source: str
     caveats: tuple[str, ...] = ()
     ranges: tuple[tuple[str, tuple[float, float]], ...] = ()
+    split: tuple[float, float] | None = None
 
 
 PUBLISHED: dict[str, PublishedLaw] = {
@@ -68,6 +70,50 @@ PUBLISHED: dict[str, PublishedLaw] = {
             "De Vries 2023; used by Sardana et al. 2023, arXiv 2401.00448",
             ("Exponents adjusted so that the optimum follows Hoffmann's table A3, not fitted to runs.",),
             ranges=_CHINCHILLA_RANGES,
+        ),
+        PublishedLaw(
+            "kaplan",
+            "GPT, joint law (Kaplan et al. 2020)",
+            "kaplan",
+            (8.8e13, 5.4e13, 0.076, 0.095),
+            "Kaplan et al. 2020, arXiv 2001.08361, eq. 1.5",
+            (
+                "Gives too large models too little data: learning rates were not matched to the length of runs, "
+                "and N leaves embeddings out (Pearce & Song 2024, arXiv 2406.12907).",
+                "Has no irreducible loss.",
+            ),
+        ),
+        PublishedLaw(
+            "gadre_c4",
+            "C4, over-trained models (Gadre et al. 2024)",
+            "over-training",
+            (1.5083, 141.28, 189.52, 0.12124),
+            "Gadre et al. 2024, arXiv 2403.08540; refitted on the authors' 104 runs",
+            ("Tokens per parameter are the same at every budget by the form of the law.",),
+        ),
+        PublishedLaw(
+            "deepseek",
+            "DeepSeek LLM, split of a budget (2024)",
+            "",
+            (),
+            "DeepSeek-AI 2024, arXiv 2401.02954, section 3.2",
+            (
+                "Measures a model by its FLOPs per token M = 0.1715·C^0.5243; read here as N = M/6, "
+                "which leaves attention out.",
+            ),
+            split=(0.1715 / 6, 0.5243),
+        ),
+        PublishedLaw(
+            "llama3",
+            "Llama 3, split of a budget (2024)",
+            "",
+            (),
+            "Llama team 2024, arXiv 2407.21783, section 3.2.1 and legend of figure 3",
+            (
+                "D = 0.299·C^0.537; the constants printed in the text (0.29, 0.53) are rounded too far to give the "
+                "paper's own 402B parameters.",
+            ),
+            split=(1 / (6 * 0.299), 1 - 0.537),
         ),
         PublishedLaw(
             "muennighoff_c4",

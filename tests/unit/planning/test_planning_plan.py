@@ -64,8 +64,9 @@ def test_impossible_budgets_are_refused(flops: float) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_possible_budget_has_a_plan_that_spends_it(name: str, flops: float) -> None:
     answer = plan(basis_of_published(get_published(name)), Scenario(flops))
-    assert answer.params * answer.tokens * 6 == pytest.approx(flops, rel=1e-12)
-    assert answer.tokens_per_param == pytest.approx(answer.tokens / answer.params, rel=1e-15)
+    exact = 1e-12 if answer.law else 1e-11  # a published split is a line in logarithms
+    assert answer.params * answer.tokens * 6 == pytest.approx(flops, rel=exact)
+    assert answer.tokens_per_param == pytest.approx(answer.tokens / answer.params, rel=exact)
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,107 @@
+"""Loss over parameters and tokens for a batch of draws of a law, with repeated data counted for what it is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scaling_core.laws import Array, Law
+from scaling_core.planning.repeats import Decay, effective, seen_for
+from scaling_core.planning.search import solve_decreasing
+
+#: Tokens that a search for a loss looks through.
+_TOKENS = (1.0, 1e30)
+_TWO_POWERS = {"chinchilla", "chinchilla-tied", "data-constrained"}
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A law at R parameter vectors.
+
+    Attributes
+    ----------
+    law : Law
+        With predictors N and D; the data-constrained law among them.
+    theta : array, shape (R, p)
+    unique_tokens : float
+        Distinct tokens there are; infinite for endless data.
+    decay : Decay
+        What repeated tokens are worth, for a law that does not say so itself.
+    """
+
+    law: Law
+    theta: Array
+    unique_tokens: float = np.inf
+    decay: Decay = field(default_factory=Decay)
+
+    @property
+    def floor(self) -> Array:
+        """Loss that no model comes below, shape (R, 1)."""
+        with np.errstate(all="ignore"):
+            end = np.full((len(self.theta), 1), 1e60)
+            return self.loss(end, end) if self._is_limited else self._endless(end, end)
+
+    def loss(self, params: Array, tokens: Array) -> Array:
+        """Loss at N and D, each (R, m)."""
+        if not self._is_limited:
+            return self._endless(params, tokens)
+        return self._endless(self._worth_of_params(params), effective(tokens, self.unique_tokens, self._decays[0]))
+
+    def tokens_for(self, params: Array, loss: Array) -> Array:
+        """Tokens that reach ``loss`` with N parameters, each (R, m); infinite where none do."""
+        if self.law.name not in _TWO_POWERS:
+            return self._searched(params, loss)
+        E, A, B, alpha, beta = self._two_powers
+        worth = self._worth_of_params(params) if self._is_limited else params
+        with np.errstate(all="ignore"):
+            left = loss - E - A * worth**-alpha
+            needed = np.where(left > 0, (B / np.where(left > 0, left, 1.0)) ** (1 / beta), np.inf)
+        return seen_for(needed, self.unique_tokens, self._decays[0]) if self._is_limited else needed
+
+    @property
+    def _is_limited(self) -> bool:
+        return bool(np.isfinite(self.unique_tokens))
+
+    @property
+    def _two_powers(self) -> tuple[Array, ...]:
+        """E, A, B, alpha, beta, each (R, 1)."""
+        at = [self.law.parameter_names.index(n) for n in ("E", "A", "B", "alpha")]
+        last = self.law.parameter_names.index("beta") if "beta" in self.law.parameter_names else at[3]
+        return tuple(self.theta[:, i, None] for i in (*at, last))
+
+    @property
+    def _decays(self) -> tuple[Array | float, Array | float]:
+        """R_D and R_N: the law's own, else those chosen."""
+        if self.law.name != "data-constrained":
+            return self.decay.tokens, self.decay.params
+        names = self.law.parameter_names
+        return self.theta[:, names.index("R_D"), None], self.theta[:, names.index("R_N"), None]
+
+    def _worth_of_params(self, params: Array) -> Array:
+        """Parameters beyond what the unique tokens can feed are worth less (Muennighoff et al. 2023, eq. 6)."""
+        if self.law.name not in _TWO_POWERS:
+            return params
+        _, A, B, alpha, beta = self._two_powers
+        with np.errstate(all="ignore"):
+            enough = (alpha * A / (beta * B)) ** (1 / alpha) * self.unique_tokens ** (beta / alpha)
+        return effective(params, enough, self._decays[1])
+
+    def _endless(self, params: Array, tokens: Array) -> Array:
+        """The law where every token is new."""
+        if self.law.name in _TWO_POWERS:
+            E, A, B, alpha, beta = self._two_powers
+            with np.errstate(all="ignore"):
+                return np.asarray(E + A * params**-alpha + B * tokens**-beta)
+        with np.errstate(all="ignore"):
+            return self.law.predict(self.theta, {"params": params, "tokens": tokens})
+
+    def _searched(self, params: Array, loss: Array) -> Array:
+        low, high = np.log(_TOKENS)
+        log_params = np.asarray(params, dtype=float)
+
+        def at(log_tokens: Array) -> Array:
+            return self.loss(log_params, np.exp(log_tokens))
+
+        shape = np.broadcast_shapes(np.shape(params), np.shape(loss))
+        return np.exp(solve_decreasing(at, loss, np.full(shape, low), np.full(shape, high)))
