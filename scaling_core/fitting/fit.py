@@ -17,7 +17,7 @@ from scaling_core.fitting.result import FitResult
 from scaling_core.fitting.selection import FITTED, Selection, roles
 from scaling_core.fitting.solver import Problem, minimise_starts
 from scaling_core.fitting.uncertainty import DEFAULT_METHOD, get_method
-from scaling_core.laws import Array, Law
+from scaling_core.laws import Array, Held, Law
 from scaling_core.runs.schema import COLUMNS, RunTable
 
 DEFAULT_RESAMPLES = 1000
@@ -42,6 +42,8 @@ class Posed:
         Rows with one number are drawn together.
     scale : float
         The typical loss.
+    held : tuple of Held
+        Parameters that the law holds fixed on these rows, since they cannot be told from others.
     """
 
     law: Law
@@ -56,6 +58,7 @@ class Posed:
     weights: Array
     groups: Array
     scale: float
+    held: tuple[Held, ...] = ()
 
 
 def pose(
@@ -72,12 +75,13 @@ def pose(
     law.check(table.frame)
     role = _roles(law, table, selection)
     rows = table.frame[role == FITTED]
-    _require_enough(law, rows, sum(c.is_fixed for c in constraints))
+    held = law.settle(rows, frozenset(c.name for c in constraints))
+    require_enough(law, rows, sum(c.is_fixed for c in constraints) + len(held))
     loss = rows["loss"].to_numpy(dtype=float)
     scale = float(np.exp(np.log(loss).mean()))
     x = {name: rows[name].to_numpy(dtype=float) for name in law.predictors}
     working = law.working(x, scale, centred=not constraints)
-    fixed = constrain(working, law, constraints)
+    fixed = constrain(working, law, (*constraints, *(Constraint(h.name, h.value, h.value) for h in held)))
     target = np.log(loss / scale) if objective.space == "log" else loss / scale
     return Posed(
         law, table, selection, objective, constraints, role, rows,
@@ -86,6 +90,7 @@ def pose(
         weights=point_weights(rows, weights),
         groups=_groups(rows, selection),
         scale=scale,
+        held=held,
     )  # fmt: skip
 
 
@@ -136,9 +141,13 @@ def fit(
         certificate=certificate.with_doubts(doubts(law, posed.rows, residuals)),
         n_points=len(posed.rows),
         points=points,
-        ranges=_ranges(posed.rows),
+        ranges=_ranges(posed.rows, law.predictors),
         lines=fit_lines(posed.rows),
-        notes=(*law.notes, *_notes(law, table, posed.role, posed.selection, lost, resamples)),
+        notes=(
+            *law.notes,
+            *(h.reason for h in posed.held),
+            *_notes(law, table, posed.role, posed.selection, lost, resamples),
+        ),
         seed=seed,
         method=method,
         metric=table.metric,
@@ -156,7 +165,14 @@ def _roles(law: Law, table: RunTable, selection: Selection) -> pd.Series:
     return roles(table, selection, law.predictors)
 
 
-def _require_enough(law: Law, rows: pd.DataFrame, fixed: int) -> None:
+def require_enough(law: Law, rows: pd.DataFrame, fixed: int = 0) -> None:
+    """Refuse rows that are too few, or too alike, for the parameters of a law that are not fixed.
+
+    Raises
+    ------
+    UserError
+        With what is missing.
+    """
     free = len(law.parameters) - fixed
     need = free + 1
     if len(rows) < need:
@@ -197,8 +213,9 @@ def _points(law: Law, theta: np.ndarray, table: RunTable, role: pd.Series) -> pd
     return points
 
 
-def _ranges(rows: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    values = {name: rows[name].dropna() for name in ("params", "tokens", "flops", "loss")}
+def _ranges(rows: pd.DataFrame, predictors: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    names = dict.fromkeys(("params", "tokens", "flops", "loss", *predictors))
+    values = {name: rows[name].dropna() for name in names}
     return {name: (float(v.min()), float(v.max())) for name, v in values.items() if len(v)}
 
 

@@ -5,17 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scaling_core.errors import UserError
-from scaling_core.laws.base import Allocation, Array, Evaluation, Index, Law, Mask, Parameter, Predictors, Working
-from scaling_core.laws.chinchilla import FLOPS_PER_PARAM_TOKEN, Chinchilla
+from scaling_core.laws.additive_power import AdditivePower
+from scaling_core.laws.axis import SINGLE
+from scaling_core.laws.base import Allocation, Array, Evaluation, Held, Index, Law, Mask, Parameter, Predictors, Working
+from scaling_core.laws.broken import Broken
+from scaling_core.laws.chinchilla import Chinchilla, ChinchillaTied
+from scaling_core.laws.data_constrained import DataConstrained
 from scaling_core.laws.gamma import GammaForm
+from scaling_core.laws.kaplan import Kaplan, KaplanJoint
+from scaling_core.laws.logarithmic import Logarithmic
+from scaling_core.laws.m4 import M4
+from scaling_core.laws.metric import MetricExponential, MetricLogistic
+from scaling_core.laws.multiplicative import Multiplicative
+from scaling_core.laws.optimum import FLOPS_PER_PARAM_TOKEN
+from scaling_core.laws.over_training import OverTraining
+from scaling_core.laws.piecewise import Piecewise
 from scaling_core.laws.power import PowerLaw
+from scaling_core.laws.shifted import Shifted
 
 LAWS: dict[str, Law] = {
     law.name: law
     for law in (
         Chinchilla(),
-        *(PowerLaw(x, offset=offset) for x in ("flops", "params", "tokens") for offset in (True, False)),
+        ChinchillaTied(),
+        *(PowerLaw(x, offset=offset) for x in SINGLE for offset in (True, False)),
         GammaForm(),
+        AdditivePower(),
+        OverTraining(),
+        DataConstrained(),
+        KaplanJoint(),
+        Multiplicative(),
+        *(family(x) for family in (Kaplan, Shifted, Logarithmic, Piecewise, Broken, M4) for x in SINGLE),
+        MetricExponential(),
+        MetricLogistic(),
     )
 }
 
@@ -45,6 +67,7 @@ __all__ = [
     "Allocation",
     "Array",
     "Evaluation",
+    "Held",
     "Index",
     "Law",
     "Mask",

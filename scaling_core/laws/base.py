@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
+from scaling_core.laws.optimum import FLOPS_PER_PARAM_TOKEN, searched_split
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.int_]
-#: Predictor columns by canonical name, each of shape (n,).
+#: Predictor columns by canonical name, each of shape (n,), or (..., n) to meet the leading axes of parameters.
 Predictors = Mapping[str, Array]
 
 
@@ -42,6 +43,14 @@ class Allocation(NamedTuple):
     params: Array
     tokens: Array
     loss: Array
+
+
+class Held(NamedTuple):
+    """A parameter that the runs leave open, the value that it is held at, and why, for a person."""
+
+    name: str
+    value: float
+    reason: str
 
 
 class Evaluation(ABC):
@@ -144,9 +153,17 @@ class Law(ABC):
                     fix="Choose another law, or name the column that holds it.",
                 )
 
+    def settle(self, frame: pd.DataFrame, chosen: frozenset[str] = frozenset()) -> tuple[Held, ...]:
+        """Parameters that these rows can never tell from the others, with the values to hold them at.
+
+        ``frame`` holds the rows to fit, ``chosen`` the names of parameters that a person bounds or fixes. A parameter
+        that is held must not be moved by centring.
+        """
+        return ()
+
     @abstractmethod
     def predict(self, theta: Any, x: Predictors) -> Array:
-        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,)."""
+        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,) or (..., n)."""
 
     @abstractmethod
     def jacobian(self, theta: Any, x: Predictors) -> Array:
@@ -156,12 +173,20 @@ class Law(ABC):
     def working(self, x: Predictors, loss_scale: float, *, centred: bool = True) -> Working:
         """Bind the law to runs for a solver. Bounds on a parameter ask for predictors that are not centred."""
 
-    def optimum(self, theta: Any, flops: Any) -> Allocation | None:
+    def optimum(self, theta: Any, flops: Any, *, unique_tokens: float | None = None) -> Allocation | None:
         """Best N and D for budgets ``flops`` with C = 6ND, where the law has both; else None.
 
-        ``theta`` of shape (..., p) and ``flops`` of shape (m,) give arrays of shape (..., m).
+        ``theta`` of shape (..., p) and ``flops`` of shape (m,) give arrays of shape (..., m), NaN where no split is
+        best. ``unique_tokens`` counts for laws that know of repeated data. A law that has a closed form says so.
         """
-        return None
+        if set(self.predictors) != {"params", "tokens"}:
+            return None
+        shape = (*np.shape(theta)[:-1], np.size(flops))
+
+        def loss(params: Array, tokens: Array) -> Array:
+            return self.predict(theta, {"params": params, "tokens": tokens})
+
+        return allocate(self, theta, flops, lambda product: searched_split(loss, shape, product))
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -172,3 +197,14 @@ class Law(ABC):
         """Return the formula in LaTeX, with symbols or with the given numbers in place of parameters."""
         values = {p.name: (numbers or {}).get(p.name, p.symbol) for p in self.parameters}
         return self.latex.format(**values)
+
+
+def allocate(law: Law, theta: Any, flops: Any, split: Callable[[Array], Array], **others: Array) -> Allocation:
+    """N by ``split`` of N·D (m,), the D that is left of each budget, and the loss of ``law`` there.
+
+    ``others`` are further predictors of the law.
+    """
+    product = np.asarray(flops, dtype=float) / FLOPS_PER_PARAM_TOKEN
+    params = split(product)
+    tokens = product / params
+    return Allocation(params, tokens, law.predict(theta, {"params": params, "tokens": tokens, **others}))

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from scaling_core.laws.base import Allocation, Parameter
+from scaling_core.laws.base import Allocation, Parameter, allocate
+from scaling_core.laws.optimum import two_power_split
 from scaling_core.laws.powers import MAX_EXPONENT, SumOfPowers, Term
 
-FLOPS_PER_PARAM_TOKEN = 6.0
+_E = Parameter("E", "E", "irreducible loss", "nats per token")
+_A = Parameter("A", "A", "size of the parameter term at N = 1", "nats per token")
+_B = Parameter("B", "B", "size of the data term at D = 1", "nats per token")
 
 
 class Chinchilla(SumOfPowers):
@@ -19,28 +22,35 @@ class Chinchilla(SumOfPowers):
     title = "Chinchilla L(N, D)"
     latex = r"L(N,D) = {E} + \frac{{{A}}}{{N^{{{alpha}}}}} + \frac{{{B}}}{{D^{{{beta}}}}}"
     predictors = ("params", "tokens")
-    parameters = (
-        Parameter("E", "E", "irreducible loss", "nats per token"),
-        Parameter("A", "A", "size of the parameter term at N = 1", "nats per token"),
-        Parameter("B", "B", "size of the data term at D = 1", "nats per token"),
+    parameters: tuple[Parameter, ...] = (
+        _E, _A, _B,
         Parameter("alpha", r"\alpha", "how fast loss falls with parameters", "", upper=MAX_EXPONENT),
         Parameter("beta", r"\beta", "how fast loss falls with tokens", "", upper=MAX_EXPONENT),
-    )
+    )  # fmt: skip
     source = "Hoffmann et al. 2022, arXiv 2203.15556, eq. 10"
-    terms = (Term("E"), Term("A", (("alpha", "params"),)), Term("B", (("beta", "tokens"),)))
+    terms: tuple[Term, ...] = (Term("E"), Term("A", (("alpha", "params"),)), Term("B", (("beta", "tokens"),)))
 
-    def optimum(self, theta: Any, flops: Any) -> Allocation:
+    def optimum(self, theta: Any, flops: Any, *, unique_tokens: float | None = None) -> Allocation:
         """Best N and D under C = 6ND, in closed form (Hoffmann et al. 2022, eq. 4).
 
-        N* = G (C/6)^(beta/(alpha+beta)), D* = (C/6)/N*, G = (alpha A / (beta B))^(1/(alpha+beta)).
         Where a term or exponent is 0 there is no optimum, and the result is NaN.
         """
-        E, A, B, alpha, beta = (np.asarray(theta, dtype=float)[..., i, None] for i in range(5))
-        product = np.asarray(flops, dtype=float) / FLOPS_PER_PARAM_TOKEN
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            log_g = (np.log(alpha * A) - np.log(beta * B)) / (alpha + beta)
-            params = np.exp(log_g + beta / (alpha + beta) * np.log(product))
-            params = np.where((params > 0) & np.isfinite(params), params, np.nan)
-            tokens = product / params
-            loss = E + A * params**-alpha + B * tokens**-beta
-        return Allocation(params, tokens, loss)
+        # the last parameter is beta, or alpha again where the exponents are tied
+        _, A, B, alpha, beta = (np.asarray(theta, dtype=float)[..., i, None] for i in (0, 1, 2, 3, -1))
+        with np.errstate(divide="ignore"):
+            log_a, log_b = np.log(A), np.log(B)
+        return allocate(self, theta, flops, lambda product: two_power_split(log_a, log_b, alpha, beta, product))
+
+
+class ChinchillaTied(Chinchilla):
+    """L(N, D) = E + A/N^alpha + B/D^alpha: the best D/N is the same at every budget."""
+
+    name = "chinchilla-tied"
+    title = "Chinchilla with one exponent"
+    latex = r"L(N,D) = {E} + \frac{{{A}}}{{N^{{{alpha}}}}} + \frac{{{B}}}{{D^{{{alpha}}}}}"
+    parameters = (
+        _E, _A, _B,
+        Parameter("alpha", r"\alpha", "how fast loss falls with parameters and with tokens", "", upper=MAX_EXPONENT),
+    )  # fmt: skip
+    source = "Muennighoff et al. 2023, arXiv 2305.16264, appendix A (Hoffmann's law with alpha = beta)"
+    terms = (Term("E"), Term("A", (("alpha", "params"),)), Term("B", (("alpha", "tokens"),)))

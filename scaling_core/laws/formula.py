@@ -8,10 +8,9 @@ of units of a predictor moves its parameters (``centring``), the predictors are 
 from __future__ import annotations
 
 import copy
-import itertools
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,9 @@ EXPONENT_GRID = (0.03, 0.08, 0.16, 0.3, 0.55, 1.0)
 _FAINTEST, _LARGEST = 1e-9, 1e9
 _MAX_STARTS = 400
 
+#: Factors and predictor, as in ``FormulaLaw.centring``.
+Shifts = tuple[tuple[float | str, ...], ...]
+
 
 class FormulaLaw(Law):
     """A law that states its value as arithmetic on its parameters.
@@ -34,13 +36,19 @@ class FormulaLaw(Law):
     linear : tuple of str
         Parameters that the value is linear in, given the others: start points solve for them.
     centring : mapping
-        For a parameter with ``log=True``: the (factor, predictor) pairs by which ln of it moves when the logarithm of
-        a predictor is counted from a centre c: ln θ(c) = ln θ − Σ factor·c. A factor is a number or the name of
-        another parameter. Only predictors that appear here are centred.
+        For a parameter with ``log=True``: how ln of it moves when the logarithm of a predictor is counted from a
+        centre c, as tuples of factors and the predictor: ln θ(c) = ln θ − Σ Π factors·c. A factor is a number or the
+        name of another parameter, with a minus before it if need be. Only predictors that appear here are centred.
+    together : mapping
+        Predictors that are counted from the centre of another one.
+    reach : mapping
+        How many times smaller and larger than 1 a centred parameter may be, where the default would not do.
     """
 
     linear: tuple[str, ...] = ()
-    centring: ClassVar[Mapping[str, tuple[tuple[float | str, str], ...]]] = {}
+    centring: Mapping[str, Shifts] = {}
+    together: Mapping[str, str] = {}
+    reach: Mapping[str, tuple[float, float]] = {}
 
     @abstractmethod
     def value(self, p: Mapping[str, Any], z: Mapping[str, Array]) -> Any:
@@ -50,12 +58,32 @@ class FormulaLaw(Law):
         """Values to start from for each parameter that is not linear; ``z`` is centred, ``loss`` (n,) as measured."""
         return {p.name: EXPONENT_GRID for p in self.parameters if p.name not in self.linear}
 
+    def points(self, z: Mapping[str, Array], loss: Array) -> dict[str, Array]:
+        """Start points, (S,) of each parameter that is not linear: all combinations of ``grid``.
+
+        A law whose good starts go together states them here instead.
+        """
+        grid = self.grid(z, loss)
+        mesh = np.meshgrid(*grid.values(), indexing="ij")
+        return {name: axis.ravel() for name, axis in zip(grid, mesh, strict=True)}
+
+    def limits(self, z: Mapping[str, Array]) -> dict[str, tuple[float, float]]:
+        """Bounds that the runs set: a break must have some on both sides. ``z`` and values as in ``grid``."""
+        return {}
+
+    def straighten(self, p: Mapping[str, Any]) -> dict[str, Any]:
+        """What the solver adds to ln of a parameter with ``log=True``, from parameters that nothing else moves.
+
+        It turns a curved valley, along which some parameters change together at no cost, into a straight one.
+        """
+        return {}
+
     def predict(self, theta: Any, x: Predictors) -> Array:
-        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,)."""
+        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,) or (..., n)."""
         theta = np.asarray(theta, dtype=float)
         z = _logs(x)
         value = value_of(self.value({n: theta[..., i, None] for i, n in enumerate(self.parameter_names)}, z))
-        return np.broadcast_to(value, (*theta.shape[:-1], _count(z))).copy()
+        return np.broadcast_to(value, np.broadcast_shapes((*theta.shape[:-1], 1), *map(np.shape, z.values()))).copy()
 
     def jacobian(self, theta: Any, x: Predictors) -> Array:
         """Derivatives of the loss by the parameters, shape (..., n, p)."""
@@ -87,8 +115,7 @@ class _FormulaAt(Evaluation):
     def __init__(self, bound: _WorkingFormula, u: Array) -> None:
         self._bound, self._u = bound, u
         self._jet: Jet | None = None
-        theta = bound.centred_natural(u)
-        value = value_of(bound.law.value({n: theta[:, i, None] for i, n in enumerate(bound.names)}, bound.z))
+        value = value_of(bound.law.value(bound.named([column[:, None] for column in u.T]), bound.z))
         self.value = np.broadcast_to(value, (len(u), bound.count)) / bound.scale
 
     def rows(self, kept: Index) -> Evaluation:
@@ -111,11 +138,8 @@ class _FormulaAt(Evaluation):
 
     def _derivatives(self) -> Jet:
         if self._jet is None:
-            jets = {}
-            for i, (name, log) in enumerate(zip(self._bound.names, self._bound.in_log, strict=True)):
-                own = Jet.variable(self._u[:, i, None], i)
-                jets[name] = exp(own) if log else own
-            self._jet = self._bound.law.value(jets, self._bound.z)
+            own = [Jet.variable(column[:, None], i) for i, column in enumerate(self._u.T)]
+            self._jet = self._bound.law.value(self._bound.named(own), self._bound.z)
         return self._jet
 
 
@@ -126,19 +150,26 @@ class _WorkingFormula(Working):
         self.law, self.scale = law, loss_scale
         self.names = law.parameter_names
         self.in_log = np.array([p.log for p in law.parameters])
-        moved = {column for shifts in law.centring.values() for _, column in shifts} if centred else set()
+        moved = {shift[-1] for shifts in law.centring.values() for shift in shifts} if centred else set()
         logs = _logs(x)
         self.count = _count(logs)
-        self._centre = {c: float(z.mean()) if c in moved else 0.0 for c, z in logs.items()}
+        middles = {c: float(z.mean()) if c in moved else 0.0 for c, z in logs.items()}
+        self._centre = {c: middles[law.together.get(c, c)] for c in logs}
         self.z = {c: z - self._centre[c] for c, z in logs.items()}
+        self._straight = centred
         self.centred = bool(moved) or not law.centring
         self.lower, self.upper = (np.array(b) for b in zip(*map(self._bounds, law.parameters), strict=True))
+        for name, (low, high) in law.limits(self.z).items():
+            i = self.names.index(name)
+            self.lower[i] = max(self.lower[i], self.coordinate(i, low))
+            self.upper[i] = min(self.upper[i], self.coordinate(i, high))
 
     def _bounds(self, parameter: Any) -> tuple[float, float]:
         if not parameter.log:
             return parameter.lower, parameter.upper
-        if any(self._centre[c] for _, c in self.law.centring.get(parameter.name, ())):
-            return float(np.log(_FAINTEST)), float(np.log(_LARGEST))
+        if any(self._centre[str(column)] for *_, column in self.law.centring.get(parameter.name, ())):
+            low, high = np.log(self.law.reach.get(parameter.name, (_FAINTEST, _LARGEST)))
+            return float(low), float(high)
         return float(np.log(max(parameter.lower, 1e-150))), float(np.log(min(parameter.upper, 1e150)))
 
     def only(self, kept: Mask) -> Working:
@@ -152,14 +183,17 @@ class _WorkingFormula(Working):
     def at(self, u: Array) -> Evaluation:
         return _FormulaAt(self, u)
 
-    def centred_natural(self, u: Array) -> Array:
-        """Parameters of the law with predictors counted from the centre."""
-        return np.where(self.in_log, np.exp(np.where(self.in_log, u, 0.0)), u)
+    def named(self, own: Sequence[Any]) -> dict[str, Any]:
+        """Parameters of the law, with predictors counted from the centre, from coordinates as arrays or jets."""
+        p = {n: exp(x) if log else x for n, x, log in zip(self.names, own, self.in_log, strict=True)}
+        added = self.law.straighten(p) if self._straight else {}
+        return {n: x * exp(-added[n]) if n in added else x for n, x in p.items()}
 
     def to_natural(self, u: Array) -> Array:
-        theta = np.array(u, dtype=float, copy=True)
+        columns = self.named(list(np.moveaxis(np.asarray(u, dtype=float), -1, 0))).values()
+        theta = np.stack(np.broadcast_arrays(*columns), axis=-1)
         for i in np.flatnonzero(self.in_log):
-            theta[..., i] = np.exp(u[..., i] + self._shift(u, self.names[i]))
+            theta[..., i] *= np.exp(self._shift(u, self.names[i]))
         return theta
 
     def from_natural(self, theta: Array) -> Array:
@@ -167,29 +201,41 @@ class _WorkingFormula(Working):
         u = np.array(theta, dtype=float, copy=True)
         for i in np.flatnonzero(self.in_log):
             u[..., i] = np.log(np.maximum(theta[..., i], 1e-300)) - self._shift(theta, self.names[i])
+        for name, added in self._added(theta).items():
+            u[..., self.names.index(name)] += added
         return u
+
+    def _added(self, theta: Array) -> dict[str, Array]:
+        p = dict(zip(self.names, np.moveaxis(theta, -1, 0), strict=True))
+        return self.law.straighten(p) if self._straight else {}
 
     def _shift(self, point: Array, name: str) -> Array:
         """Σ factor·c of a parameter; factors are plain coordinates, so ``point`` may be of either kind."""
         total = np.zeros(point.shape[:-1])
-        for factor, column in self.law.centring.get(name, ()):
-            sign, key = (-1.0, factor[1:]) if isinstance(factor, str) and factor.startswith("-") else (1.0, factor)
-            size = sign * point[..., self.names.index(key)] if isinstance(key, str) else key
-            total = total + size * self._centre[column]
+        for *factors, column in self.law.centring.get(name, ()):
+            size = np.prod([self._factor(point, f) for f in factors], axis=0)
+            total = total + size * self._centre[str(column)]
         return total
 
+    def _factor(self, point: Array, factor: float | str) -> Any:
+        if not isinstance(factor, str):
+            return np.full(point.shape[:-1], factor)
+        value = point[..., self.names.index(factor.removeprefix("-"))]
+        return -value if factor.startswith("-") else value
+
     def starts(self, loss: Array) -> Array:
-        grid = self.law.grid(self.z, loss * self.scale)
-        free = [n for n in self.names if n not in self.law.linear]
-        points = np.array(list(itertools.product(*(grid[n] for n in free))), dtype=float).reshape(-1, len(free))
-        if len(points) > _MAX_STARTS:
-            points = points[np.linspace(0, len(points) - 1, _MAX_STARTS).round().astype(int)]
-        theta = np.zeros((len(points), len(self.names)))
-        theta[:, [self.names.index(n) for n in free]] = points
+        points = self.law.points(self.z, loss * self.scale)
+        count = len(next(iter(points.values()))) if points else 1
+        theta = np.zeros((count, len(self.names)))
+        for name, values in points.items():
+            theta[:, self.names.index(name)] = values
+        if count > _MAX_STARTS:
+            theta = theta[np.linspace(0, count - 1, _MAX_STARTS).round().astype(int)]
         if self.law.linear:
             theta = self._project(theta, loss * self.scale)
-        with np.errstate(divide="ignore"):
-            u = np.where(self.in_log, np.log(np.maximum(np.where(self.in_log, theta, 1.0), 1e-300)), theta)
+        u = np.where(self.in_log, np.log(np.maximum(np.where(self.in_log, theta, 1.0), 1e-300)), theta)
+        for name, added in self._added(theta).items():
+            u[:, self.names.index(name)] += added
         return np.unique(np.clip(u, self.lower, self.upper), axis=0)
 
     def _project(self, theta: Array, loss: Array) -> Array:
@@ -207,6 +253,7 @@ class _WorkingFormula(Working):
         solve = least_squares if signed else nonnegative_least_squares
         coefficients = solve(basis / loss[:, None], 1.0 - rest / loss)
         if not signed:  # an exact zero would freeze what the term's exponent does: leave a trace to grow from
-            coefficients = np.maximum(coefficients, 1e-3 * loss.mean() / np.maximum(basis.mean(axis=1), 1e-300))
+            size = np.maximum(np.abs(basis).mean(axis=1), 1e-300)
+            coefficients = np.maximum(coefficients, 1e-3 * loss.mean() / size)
         theta[:, at] = coefficients
         return theta

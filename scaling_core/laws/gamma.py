@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from scaling_core.laws.base import Array, Parameter
-from scaling_core.laws.formula import EXPONENT_GRID, FormulaLaw
+import numpy as np
+
+from scaling_core.laws.base import Allocation, Array, Parameter, allocate
+from scaling_core.laws.formula import EXPONENT_GRID, FormulaLaw, Shifts
 from scaling_core.laws.jet import exp, log
+from scaling_core.laws.optimum import two_power_split
 from scaling_core.laws.powers import MAX_EXPONENT
 
 
@@ -28,7 +31,7 @@ class GammaForm(FormulaLaw):
     )
     source = "Busbridge et al. 2025, arXiv 2502.08606, eq. 1"
     linear = ("E",)
-    centring: ClassVar = {"A": (("alpha", "params"),), "B": (("beta", "tokens"),)}
+    centring: Mapping[str, Shifts] = {"A": (("alpha", "params"),), "B": (("beta", "tokens"),)}
 
     def value(self, p: Mapping[str, Any], z: Mapping[str, Array]) -> Any:
         """Loss from parameters by name and ln of the predictors."""
@@ -40,3 +43,10 @@ class GammaForm(FormulaLaw):
         sizes = loss.mean() * 0.3
         return {"A": (sizes, sizes / 4), "B": (sizes, sizes / 4), "gamma": (0.4, 0.8, 1.2),
                 "alpha": EXPONENT_GRID[2:5], "beta": EXPONENT_GRID[2:5]}  # fmt: skip
+
+    def optimum(self, theta: Any, flops: Any, *, unique_tokens: float | None = None) -> Allocation:
+        """Best N and D under C = 6ND, in closed form: the loss is lowest where the sum in brackets is."""
+        _, a, b, alpha, beta, _ = (np.asarray(theta, dtype=float)[..., i, None] for i in range(6))
+        with np.errstate(divide="ignore"):
+            log_a, log_b = np.log(a), np.log(b)
+        return allocate(self, theta, flops, lambda product: two_power_split(log_a, log_b, alpha, beta, product))

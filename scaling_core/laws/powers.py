@@ -40,7 +40,7 @@ class SumOfPowers(Law):
     terms: tuple[Term, ...]
 
     def predict(self, theta: Any, x: Predictors) -> Array:
-        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,)."""
+        """Loss, shape (..., n), for parameters of shape (..., p) and predictors of shape (n,) or (..., n)."""
         theta = np.asarray(theta, dtype=float)
         return np.asarray(sum(self._term(term, theta, x) for term in self.terms))
 
@@ -68,8 +68,7 @@ class SumOfPowers(Law):
         return self.parameter_names.index(name)
 
     def _shape(self, term: Term, theta: Array, x: Predictors) -> Array:
-        n = len(next(iter(x.values()))) if x else 1
-        log_shape = np.zeros((*theta.shape[:-1], n))
+        log_shape = np.zeros(np.broadcast_shapes((*theta.shape[:-1], 1), *map(np.shape, x.values())))
         for exponent, column in term.powers:
             log_shape = log_shape - theta[..., self._index(exponent), None] * np.log(x[column])
         return np.exp(log_shape)

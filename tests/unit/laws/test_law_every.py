@@ -9,15 +9,25 @@ import pytest
 
 from scaling_core.errors import UserError
 from scaling_core.laws import LAWS, Array, Law, Working, get_law
+from scaling_core.runs.schema import COLUMNS
 
 LOSS_SCALE = 2.5
 EVERY_LAW = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+#: Parameters that may be negative; every other one is a size or a rate.
+SIGNED = {
+    *(("multiplicative", name) for name in ("alpha", "beta", "gamma")),
+    *((f"broken-{x}", "c1") for x in "cnd"),
+    *((f"m4-{x}", "c") for x in "cnd"),
+}
 
 
 def runs(n: int = 9) -> dict[str, Array]:
     rng = np.random.default_rng(1)
     params, tokens = np.exp(rng.uniform(math.log(1e7), math.log(1e10), (2, n)))
-    return {"params": params, "tokens": 20 * tokens, "flops": 120 * params * tokens}
+    return {
+        "params": params, "tokens": 20 * tokens, "flops": 120 * params * tokens,
+        "unique_tokens": 20 * tokens / rng.uniform(0.5, 12, n), "proxy_loss": np.linspace(2.2, 4.1, n),
+    }  # fmt: skip
 
 
 def bound(law: Law) -> Working:
@@ -53,7 +63,7 @@ def test_law_says_who_it_is(law: Law) -> None:
     assert get_law(law.name) is law
     assert law.title
     assert "arXiv" in law.source
-    assert set(law.predictors) <= {"params", "tokens", "flops"}
+    assert set(law.predictors) <= set(COLUMNS)
     assert law.predictors
 
 
@@ -63,8 +73,9 @@ def test_every_parameter_has_a_meaning_and_bounds(law: Law) -> None:
     for parameter in law.parameters:
         assert parameter.symbol
         assert len(parameter.meaning.split()) > 1
-        assert parameter.unit in ("", "nats per token")
-        assert 0 <= parameter.lower < parameter.upper
+        assert parameter.unit in ("", "nats per token", "parameters", "tokens", "FLOPs")
+        assert parameter.lower < parameter.upper
+        assert (parameter.lower < 0) == ((law.name, parameter.name) in SIGNED)
 
 
 @EVERY_LAW
@@ -144,6 +155,17 @@ def test_leading_axes_of_theta_are_a_batch(law: Law) -> None:
     for k, row in enumerate(theta):
         np.testing.assert_allclose(law.predict(batch, x)[0, k], law.predict(row, x), rtol=1e-14)
         np.testing.assert_allclose(law.jacobian(batch, x)[0, k], law.jacobian(row, x), rtol=1e-14)
+
+
+@EVERY_LAW
+def test_predictors_may_meet_the_leading_axes_of_theta(law: Law) -> None:
+    """Each parameter vector at runs of its own, as the search for a best split asks."""
+    theta = bound(law).to_natural(points(law))[:3]
+    x = {name: np.stack([values, values[::-1] * 1.1, values * 0.9])[: len(theta)] for name, values in runs().items()}
+    together = law.predict(theta, x)
+    assert together.shape == (len(theta), 9)
+    for k, row in enumerate(theta):
+        np.testing.assert_allclose(together[k], law.predict(row, {n: v[k] for n, v in x.items()}), rtol=1e-14)
 
 
 def test_an_unknown_law_is_answered_with_the_known_ones() -> None:
