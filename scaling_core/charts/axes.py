@@ -83,7 +83,7 @@ def log_ticks(domain: tuple[float, float]) -> list[float]:
     decades = math.log10(high / low)
     if decades > 8:
         return [10.0**k for k in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    if decades > 1.2:
+    if decades > 0.9:  # narrower, and 1-2-5 might give a single tick
         digits = (1,) if decades > 3 else (1, 3) if decades > 2 else (1, 2, 5)
         first = math.floor(math.log10(low))
         ticks = [d * 10.0**k for k in range(first, math.ceil(math.log10(high)) + 1) for d in digits]

@@ -90,8 +90,9 @@ def point_marks(
     legend: dict[str, str] | None,
     size: int,
     y_title: str | None = None,
+    filled: str = "datum.role == 'fitted'",
 ) -> alt.Chart:
-    """Points by role: filled where fitted, hollow where held out, crossed where excluded."""
+    """Points by role: filled where the expression holds (fitted), hollow where held out, crossed where excluded."""
     scale = {"domain": groups.order, "range": groups.colours}
     paint = {"field": "group", "type": "nominal", "scale": scale, "sort": groups.order, "legend": legend}
     mark = canvas.frames.chart("points", points).mark_point(size=size, strokeWidth=1.8)
@@ -99,7 +100,7 @@ def point_marks(
         x=canvas.x(),
         y=canvas.y(title=y_title),
         color=alt.Color(**paint),
-        fill=alt.FillValue("transparent", condition={"test": "datum.role == 'fitted'", **paint}),
+        fill=alt.FillValue("transparent", condition={"test": filled, **paint}),
         shape=alt.Shape("role:N", scale=alt.Scale(domain=_ROLES, range=_SHAPES), legend=None),
         tooltip=tooltips(),
     )
