@@ -79,7 +79,7 @@ def answers(basis: Basis, scenario: Scenario, flops: Array, *, with_draws: bool 
     if not with_draws or not len(basis.draws):
         return {name: _without_interval(value[0]) for name, value in point.items()}
     drawn = quantities(basis.surface(scenario, basis.draws[:_MAX_SEARCHED_DRAWS]), scenario, flops)
-    return {name: (value[0], *_interval(drawn[name], scenario.level)) for name, value in point.items()}
+    return {name: (value[0], *percentiles(drawn[name], scenario.level)) for name, value in point.items()}
 
 
 def quantities(surface: Surface, scenario: Scenario, flops: Array) -> dict[str, Array]:
@@ -152,7 +152,7 @@ def _along_the_runs(basis: Basis, scenario: Scenario, flops: Array, *, with_draw
     loss = basis.law.predict(basis.theta, x)
     if not with_draws or not len(basis.draws):
         return {**columns, "loss": _without_interval(loss)}
-    return {**columns, "loss": (loss, *_interval(basis.law.predict(basis.draws, x), scenario.level))}
+    return {**columns, "loss": (loss, *percentiles(basis.law.predict(basis.draws, x), scenario.level))}
 
 
 def _on_line(basis: Basis, name: str, flops: Array) -> Triple:
@@ -165,7 +165,7 @@ def _without_interval(value: Array) -> Triple:
     return value, nothing, nothing
 
 
-def _interval(draws: Array, level: float) -> tuple[Array, Array]:
+def percentiles(draws: Array, level: float) -> tuple[Array, Array]:
     """Percentiles over draws; NaN where more than half of them have no answer."""
     tail = (1 - level) / 2
     known = np.isfinite(draws).mean(axis=0) > 0.5

@@ -1,0 +1,122 @@
+"""How far a plan can be trusted: how far it lies beyond the runs, what other laws say, what the draws would choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scaling_core.errors import UserError
+from scaling_core.planning.allocation import best_for_compute
+from scaling_core.planning.basis import Basis
+from scaling_core.planning.plan import Plan, plan
+from scaling_core.planning.scenario import Scenario
+from scaling_core.units import format_count, format_number, format_ratio
+
+Severity = Literal["good", "doubt", "problem"]
+#: A budget so many times beyond the largest run is a leap; one beyond by more is a guess.
+_FAR, _VERY_FAR = 10.0, 100.0
+#: Another size, for the draws: one that would take this much more compute for the same loss.
+_COSTLY = 0.05
+#: Laws that differ by more than this factor in N disagree.
+_DISAGREE = 1.5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One reason to trust a plan or to doubt it: a sentence, the number behind it, and how grave it is."""
+
+    name: str
+    severity: Severity
+    text: str
+    number: float
+
+
+def trust(basis: Basis, scenario: Scenario, answer: Plan, others: Sequence[Basis] = ()) -> tuple[Check, ...]:
+    """Everything that speaks for or against a plan, gravest first.
+
+    ``others`` are laws to compare with: fits of other forms on the same runs, or published ones.
+    """
+    checks = [
+        *_reach(answer),
+        *_ratio(basis, answer),
+        *_draws(basis, scenario),
+        *_others(scenario, answer, others),
+    ]
+    order = {"problem": 0, "doubt": 1, "good": 2}
+    return tuple(sorted(checks, key=lambda c: order[c.severity]))
+
+
+def _reach(answer: Plan) -> list[Check]:
+    """Extrapolation in C, N and D together: what matters is the farthest."""
+    words = {"flops": "compute", "params": "parameters", "tokens": "tokens"}
+    if not answer.extrapolation:
+        return [Check("extrapolation", "doubt", "The extent of the runs behind this law is not known.", float("nan"))]
+    far = {name: max(times, 1 / times) for name, times in answer.extrapolation.items()}
+    name = max(far, key=far.__getitem__)
+    times = far[name]
+    if times == 1:
+        return [Check("extrapolation", "good", "Compute, parameters and tokens all lie inside the runs.", 1.0)]
+    side = "beyond the largest" if answer.extrapolation[name] > 1 else "below the smallest"
+    severity: Severity = "problem" if times > _VERY_FAR else "doubt" if times > _FAR else "good"
+    text = f"In {words[name]} the plan lies {format_ratio(times)} {side} run."
+    return [Check("extrapolation", severity, text, times)]
+
+
+def _ratio(basis: Basis, answer: Plan) -> list[Check]:
+    """Tokens per parameter against those of the runs, as far as their extent says."""
+    extent = basis.ranges.get("tokens_per_param")
+    if extent is None or not np.isfinite(answer.tokens_per_param):
+        return []
+    low, high = extent
+    ratio = answer.tokens_per_param
+    if low <= ratio <= high:
+        text = f"{format_number(ratio)} tokens per parameter lie inside what the runs tried."
+        return [Check("tokens per parameter", "good", text, ratio)]
+    text = (
+        f"{format_number(ratio)} tokens per parameter were not tried: the runs have "
+        f"{format_number(low)} to {format_number(high)}."
+    )
+    return [Check("tokens per parameter", "doubt", text, ratio)]
+
+
+def _draws(basis: Basis, scenario: Scenario) -> list[Check]:
+    """Share of draws for which the planned size would be a costly choice."""
+    if not len(basis.draws) or not basis.has_optimum or scenario.flops is None:
+        return []
+    flops = np.array([scenario.flops])
+    chosen = best_for_compute(basis.surface(scenario, basis.theta[None]), flops)
+    drawn = basis.surface(scenario, basis.draws)
+    best = best_for_compute(drawn, flops)
+    params = np.broadcast_to(chosen.params, best.params.shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        cost = 6 * params * drawn.tokens_for(params, best.loss) / scenario.flops - 1
+    share = float(np.mean(~(cost <= _COSTLY)))
+    text = (
+        f"{100 * share:.0f}% of the bootstrap draws would choose another size: for them this one wastes more than "
+        f"{100 * _COSTLY:.0f}% of the compute."
+    )
+    return [Check("draws", "problem" if share > 0.5 else "doubt" if share > 0.1 else "good", text, share)]
+
+
+def _others(scenario: Scenario, answer: Plan, others: Sequence[Basis]) -> list[Check]:
+    """The widest disagreement in N among laws."""
+    sizes = {}
+    for other in others:
+        try:
+            said = plan(other, scenario).params
+        except UserError:
+            continue
+        if np.isfinite(said):
+            sizes[other.title] = said
+    if not sizes or not np.isfinite(answer.params):
+        return []
+    title, size = max(sizes.items(), key=lambda item: abs(np.log(item[1] / answer.params)))
+    factor = float(np.exp(abs(np.log(size / answer.params))))
+    if factor < _DISAGREE:
+        text = f"{len(sizes)} other law{'s' * (len(sizes) > 1)} would choose a size within {format_ratio(factor)}."
+        return [Check("other laws", "good", text, factor)]
+    text = f"Laws disagree: {title} would choose {format_count(size)} parameters, {format_ratio(factor)} apart."
+    return [Check("other laws", "doubt", text, factor)]
