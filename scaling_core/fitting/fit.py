@@ -72,6 +72,7 @@ def pose(
 ) -> Posed:
     """Put a law to the chosen rows of ``table``; ``fit`` says what is raised."""
     selection = selection or Selection()
+    law = law.on(table.frame)
     law.check(table.frame)
     role = _roles(law, table, selection)
     rows = table.frame[role == FITTED]
@@ -123,6 +124,7 @@ def fit(
         If the runs cannot support the law: no loss, too few, or a predictor that does not vary.
     """
     posed = pose(law, table, objective, selection, weights=weights, constraints=constraints)
+    law = posed.law
     solution = minimise_starts(posed.problem, posed.starts, posed.weights)
     best, certificate = certify(posed.problem, solution, law.parameter_names)
     u = solution.u[best]

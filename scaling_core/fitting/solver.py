@@ -223,7 +223,7 @@ class _Descent:
         lower = np.flatnonzero(total < self.total[rows])
         part = here if len(lower) == len(rows) else here.rows(lower)
         found = problem.derivatives(part, r[lower], _rows(weights, lower))
-        sound = np.isfinite(found.hessian).all(axis=(1, 2))
+        sound = np.isfinite(found.hessian).all(axis=(1, 2)) & np.isfinite(found.diagonal).all(axis=1)
         gone = lower[sound]
         self._keep(rows[gone], trial[gone], total[gone], Derivatives(*(d[sound] for d in found)))
         better = np.zeros(len(rows), dtype=bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scaling_core.errors import UserError
+from scaling_core.laws import custom, ratio
 from scaling_core.laws.additive_power import AdditivePower
 from scaling_core.laws.axis import SINGLE
 from scaling_core.laws.base import Allocation, Array, Evaluation, Held, Index, Law, Mask, Parameter, Predictors, Working
@@ -42,7 +43,7 @@ LAWS: dict[str, Law] = {
 }
 
 #: Laws made to measure, by the word before the colon of their names: what stands behind it makes the law.
-FAMILIES: dict[str, Callable[[str], Law]] = {}
+FAMILIES: dict[str, Callable[[str], Law]] = {custom.FAMILY: custom.custom_law, ratio.FAMILY: ratio.ratio_law}
 
 
 def get_law(name: str) -> Law:
@@ -57,7 +58,8 @@ def get_law(name: str) -> Law:
     if colon and family in FAMILIES:
         return FAMILIES[family](text)
     if name not in LAWS:
-        raise UserError(f"There is no law called “{name}”.", fix=f"Choose one of: {', '.join(LAWS)}.")
+        made = "custom:FORMULA or ratio:COLUMN/COLUMN"
+        raise UserError(f"There is no law called “{name}”.", fix=f"Choose one of: {', '.join(LAWS)}; or write {made}.")
     return LAWS[name]
 
 

@@ -138,6 +138,10 @@ class Law(ABC):
     source: str
     notes: tuple[str, ...] = ()
 
+    def on(self, frame: pd.DataFrame) -> Law:
+        """The law as it is read on these runs: one made of text learns which of its names are columns of theirs."""
+        return self
+
     def check(self, frame: pd.DataFrame) -> None:
         """Refuse runs that this law is not about.
 

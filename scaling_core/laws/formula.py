@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from scaling_core.errors import UserError
 from scaling_core.laws.base import Array, Evaluation, Index, Law, Mask, Predictors, Working
 from scaling_core.laws.jet import Jet, exp, value_of
-from scaling_core.laws.projection import least_squares, nonnegative_least_squares
+from scaling_core.laws.projection import mixed_least_squares
 
 #: Exponents that start points try: from flat to steeper than anything published.
 EXPONENT_GRID = (0.03, 0.08, 0.16, 0.3, 0.55, 1.0)
 #: A term this much smaller or larger than the typical loss at the centre of the runs is not pinned down by them.
 _FAINTEST, _LARGEST = 1e-9, 1e9
 _MAX_STARTS = 400
+#: Larger numbers have no square.
+_OVERFLOW = 1e100
 
 #: Factors and predictor, as in ``FormulaLaw.centring``.
 Shifts = tuple[tuple[float | str, ...], ...]
@@ -236,7 +239,18 @@ class _WorkingFormula(Working):
         u = np.where(self.in_log, np.log(np.maximum(np.where(self.in_log, theta, 1.0), 1e-300)), theta)
         for name, added in self._added(theta).items():
             u[:, self.names.index(name)] += added
-        return np.unique(np.clip(u, self.lower, self.upper), axis=0)
+        return self._with_value(np.unique(np.clip(u, self.lower, self.upper), axis=0))
+
+    def _with_value(self, u: Array) -> Array:
+        """The start points at which the law can be evaluated on all runs."""
+        with np.errstate(all="ignore"):
+            sound = (np.abs(self.at(u).value) < _OVERFLOW).all(axis=1) if len(u) else np.zeros(0, dtype=bool)
+        if not sound.any():
+            raise UserError(
+                f"{self.law.title} has no value at these runs.",
+                fix="A root or logarithm of a negative number, a division by 0 or an overflow leaves none: change it.",
+            )
+        return u[sound]
 
     def _project(self, theta: Array, loss: Array) -> Array:
         """Solve for the linear parameters at each row, by relative least squares."""
@@ -247,13 +261,11 @@ class _WorkingFormula(Working):
         shape = (len(theta), self.count)
         basis = np.stack([np.broadcast_to(here.grad[i], shape) for i in at], axis=-1)
         rest = np.broadcast_to(here.value, shape)
-        sound = np.isfinite(basis).all(axis=(1, 2)) & np.isfinite(rest).all(axis=1)
+        sound = (np.abs(basis) < _OVERFLOW).all(axis=(1, 2)) & (np.abs(rest) < _OVERFLOW).all(axis=1)
         theta, basis, rest = theta[sound], basis[sound], rest[sound]
-        signed = any(self.law.parameters[i].lower < 0 for i in at)
-        solve = least_squares if signed else nonnegative_least_squares
-        coefficients = solve(basis / loss[:, None], 1.0 - rest / loss)
-        if not signed:  # an exact zero would freeze what the term's exponent does: leave a trace to grow from
-            size = np.maximum(np.abs(basis).mean(axis=1), 1e-300)
-            coefficients = np.maximum(coefficients, 1e-3 * loss.mean() / size)
-        theta[:, at] = coefficients
+        signed = np.array([self.law.parameters[i].lower < 0 for i in at])
+        coefficients = mixed_least_squares(basis / loss[:, None], 1.0 - rest / loss, signed)
+        # an exact zero would freeze what the term's exponent does: leave a trace to grow from
+        trace = 1e-3 * loss.mean() / np.maximum(np.abs(basis).mean(axis=1), 1e-300)
+        theta[:, at] = np.where(signed, coefficients, np.maximum(coefficients, trace))
         return theta

@@ -241,7 +241,7 @@ def files(tmp_path: Path, grid_csv: str, fit_json: str, root: Path) -> Files:
         ("plan --published besiroglu --flops 0", ("0 FLOPs", "1e22")),
         ("plan --published besiroglu --flops 1e41", ("1e+41",)),
         ("plan --published besiroglu --flops=-1e20", ("-1e+20",)),
-        ("plan --published kaplan --flops 1e22", ("kaplan", *PUBLISHED)),
+        ("plan --published nobody --flops 1e22", ("nobody", *PUBLISHED)),
         ("plan --published hoffmann --flops 1e22", ("could be any of",)),
         ("plan --published besiroglu --fit {fit} --flops 1e22", ("one law",)),
         ("plan {grid} --published besiroglu --flops 1e22", ("one law",)),
