@@ -141,11 +141,12 @@ def choices() -> Choices:
 
 def current_fit() -> FitResult:
     """Return the fit of the chosen law to the chosen points, computed once for each choice."""
-    return _fit(choices())
+    return fit_of(choices())
 
 
 @st.cache_resource(max_entries=64, show_spinner="Fitting, with 1,000 bootstrap resamples")
-def _fit(c: Choices) -> FitResult:
+def fit_of(c: Choices) -> FitResult:
+    """Return the fit of a set of choices."""
     return fit(
         get_law(c.law), table(), c.objective, c.selection,
         weights=c.weights, constraints=c.constraints, method=c.method,

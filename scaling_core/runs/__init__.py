@@ -5,6 +5,7 @@ from scaling_core.runs.export import safe_csv
 from scaling_core.runs.guess import Choice, Guess, guess_mapping
 from scaling_core.runs.load import load
 from scaling_core.runs.loss_units import LOSS_UNITS, LossUnit
+from scaling_core.runs.metrics import LOSS, Metric, measurable
 from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import MAX_COLUMNS, RawTable
 from scaling_core.runs.readers import READERS, read
@@ -15,6 +16,7 @@ from scaling_core.runs.upload import MAX_FILE_BYTES, Upload
 
 __all__ = [
     "COLUMNS",
+    "LOSS",
     "LOSS_UNITS",
     "MAX_COLUMNS",
     "MAX_FILE_BYTES",
@@ -24,6 +26,7 @@ __all__ = [
     "Column",
     "Guess",
     "LossUnit",
+    "Metric",
     "Note",
     "Overrides",
     "RawTable",
@@ -37,6 +40,7 @@ __all__ = [
     "guess_mapping",
     "home",
     "load",
+    "measurable",
     "read",
     "safe_csv",
     "sample",

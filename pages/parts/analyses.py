@@ -1,0 +1,134 @@
+"""What a fit is looked at by: each worked out once for each choice."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import data, state
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult, Selection
+from scaling_core.fitting.backtest import forward_chain
+from scaling_core.fitting.compare import Comparison, compare
+from scaling_core.fitting.diagnostics import diagnose
+from scaling_core.fitting.finding import Finding
+from scaling_core.fitting.influence import drop_path as path_without_highest
+from scaling_core.fitting.influence import influence as influence_of_each
+from scaling_core.fitting.isoflop import IsoflopProfiles, isoflop_profiles
+from scaling_core.fitting.outcome import GOPHER_FLOPS, main_quantity
+from scaling_core.fitting.sensitivity import sensitivity as under_every_objective
+from scaling_core.laws import LAWS, get_law
+from scaling_core.records import Records
+from scaling_core.runs import home
+from scaling_core.units import parse_flops
+
+#: Until a budget is typed, answers are compared at so many times the compute of the largest run.
+_NEXT = 10.0
+
+
+def target_flops(fit: FitResult) -> float:
+    """Return the budget that answers are compared at: the one typed on the Plan page, else ten times the largest."""
+    if typed := state.get("budget").strip():
+        try:
+            return parse_flops(typed)
+        except UserError:
+            pass
+    return float(f"{_NEXT * fit.ranges['flops'][1]:.3g}") if "flops" in fit.ranges else GOPHER_FLOPS
+
+
+def findings() -> tuple[Finding, ...]:
+    """Return what speaks for and against the fit on screen."""
+    return _findings(data.choices())
+
+
+@st.cache_resource(max_entries=64, show_spinner="Looking at the fit from every side")
+def _findings(c: data.Choices) -> tuple[Finding, ...]:
+    return diagnose(data.table(), data.fit_of(c))
+
+
+def chain() -> pd.DataFrame:
+    """Return what would have been foretold at each cut in compute."""
+    return _chain(data.choices(), target_flops(data.current_fit()))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Fitting below each cut")
+def _chain(c: data.Choices, target: float) -> pd.DataFrame:
+    return forward_chain(get_law(c.law), data.table(), c.objective, c.selection, target_flops=target, **_how(c))
+
+
+def comparisons(above: float) -> list[Comparison]:
+    """Return every law that the runs can carry, ranked on the runs of so many FLOPs or more."""
+    c = data.choices()
+    own = () if c.law in LAWS else (c.law,)
+    return _comparisons(
+        c._replace(law="", constraints=(), weights="", method=""), own, above, target_flops(data.current_fit())
+    )
+
+
+@st.cache_resource(max_entries=64, show_spinner="Fitting every law to the runs below the cut")
+def _comparisons(c: data.Choices, own: tuple[str, ...], above: float, target: float) -> list[Comparison]:
+    laws = [*LAWS.values(), *map(get_law, own)]
+    return compare(data.table(), c.objective, c.selection, laws, above=above, target_flops=target)
+
+
+def drop_path() -> pd.DataFrame:
+    """Return what the plan becomes as the highest losses are left out."""
+    return _drop_path(data.choices(), target_flops(data.current_fit()))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Fitting without the highest losses")
+def _drop_path(c: data.Choices, target: float) -> pd.DataFrame:
+    return path_without_highest(get_law(c.law), data.table(), c.objective, c.selection, target_flops=target, **_how(c))
+
+
+def influence() -> tuple[pd.DataFrame, str]:
+    """Return how far the plan moves without each run, and what a person reads for what moves."""
+    fit = data.current_fit()
+    title = {"tokens_per_param": "Tokens per parameter", "loss": "Loss"}[main_quantity(fit.law)]
+    return _influence(data.choices(), target_flops(fit)), title
+
+
+@st.cache_resource(max_entries=64, show_spinner="Fitting without each run in turn")
+def _influence(c: data.Choices, target: float) -> pd.DataFrame:
+    return influence_of_each(get_law(c.law), data.table(), c.objective, c.selection, target_flops=target, **_how(c))
+
+
+def sensitivity() -> pd.DataFrame:
+    """Return the law under every objective."""
+    return _sensitivity(data.choices(), target_flops(data.current_fit()))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Fitting under every objective")
+def _sensitivity(c: data.Choices, target: float) -> pd.DataFrame:
+    return under_every_objective(get_law(c.law), data.table(), c.selection, target, **_how(c))
+
+
+def isoflop() -> IsoflopProfiles:
+    """Return the isoFLOP profiles of the chosen runs."""
+    return _isoflop(state.get("runs"), state.get("map"), state.get("metric"), state.selection())
+
+
+@st.cache_resource(max_entries=32, show_spinner="Finding the best size at each budget")
+def _isoflop(runs: str, mapping: str, metric: str, selection: Selection) -> IsoflopProfiles:
+    return isoflop_profiles(data.table(), selection)
+
+
+def approaches() -> pd.DataFrame:
+    """Return how fast the best size grows with compute, by three approaches."""
+    return _approaches(data.choices())
+
+
+@st.cache_resource(max_entries=32, show_spinner="Comparing three approaches")
+def _approaches(c: data.Choices) -> pd.DataFrame:
+    from scaling_core.fitting.approaches import approaches as three_approaches
+
+    return three_approaches(data.table(), data.fit_of(c), c.selection)
+
+
+def _how(c: data.Choices) -> dict:
+    return {"weights": c.weights, "constraints": c.constraints}
+
+
+def records() -> Records:
+    """Return the named records of the workspace."""
+    return Records(home())

@@ -1,0 +1,97 @@
+"""A fit taken away as text or file, kept under a name, and compared with kept ones."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.parts import analyses, frame
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult
+from scaling_core.planning import Scenario, basis_of_fit, plan
+from scaling_core.report import as_latex, as_python
+from scaling_core.units import format_count, format_number
+
+KIND = "fit"
+_FORMATS = {"Python": ("python", as_python), "LaTeX": ("latex", as_latex)}
+
+
+def draw(fit: FitResult) -> None:
+    """Copy, save, compare."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        frame.json_download("Fit as JSON", fit.to_json(), f"{fit.law.name.split(':')[0]}.json", "fit_json")
+        st.page_link("pages/views/plan.py", label="Plan with this law", icon=":material/explore:")
+    shown = st.segmented_control("Copy as", [*_FORMATS, "JSON"], key="copy_as", default="Python", required=True)
+    if shown == "JSON":
+        short = {**fit.to_json(), "bootstrap": {"method": fit.method, "seed": fit.seed, "draws": "in the file"}}
+        st.code(json.dumps(short, indent=2), language="json", height=320)
+    else:
+        language, write = _FORMATS[shown]
+        st.code(write(fit), language=language, height=320)
+    _save(fit)
+    _compare(fit)
+
+
+def _save(fit: FitResult) -> None:
+    with st.form("save_fit", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Keep this fit under a name", key="fit_name", placeholder="before the data fix")
+        if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
+            try:
+                analyses.records().save(KIND, name, fit.to_json())
+                st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
+            except UserError as error:
+                frame.show_error(error)
+
+
+def _compare(fit: FitResult) -> None:
+    """This fit and kept ones, side by side."""
+    kept = {record.name: record for record in analyses.records().all(KIND)}
+    if not kept:
+        st.caption("Fits that are kept here can be compared side by side, and planned with.")
+        return
+    chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:3], key="compare_with")
+    fits = {"This fit": fit}
+    for name in chosen:
+        try:
+            fits[name] = FitResult.from_json(kept[name].data)
+        except UserError as error:
+            frame.show_error(error)
+    st.dataframe(_side_by_side(fits))
+    forget = st.selectbox("Forget", [None, *kept], format_func=lambda n: n or "none", key="forget_fit")
+    if forget and st.button("Forget it", icon=":material/delete:", key="forget_button"):
+        analyses.records().delete(KIND, forget)
+        st.rerun()
+
+
+def _side_by_side(fits: dict[str, FitResult]) -> pd.DataFrame:
+    target = analyses.target_flops(fits["This fit"])
+    columns = {}
+    for name, fit in fits.items():
+        intervals = fit.intervals()
+        column = {
+            "law": fit.law.title, "objective": fit.objective, "points": str(fit.n_points), "value": f"{fit.value:.6g}",
+            "certificate": fit.certificate.grade,
+        }  # fmt: skip
+        for parameter, value in fit.parameters.items():
+            pair = intervals.get(parameter)
+            between = f" ({format_number(pair[0])} to {format_number(pair[1])})" if pair else ""
+            column[parameter] = f"{format_number(value, 5)}{between}"
+        columns[name] = {**column, **_planned(fit, target)}
+    return pd.DataFrame(columns).fillna("")
+
+
+def _planned(fit: FitResult, flops: float) -> dict[str, str]:
+    try:
+        answer = plan(basis_of_fit(fit), Scenario(flops))
+    except UserError:
+        return {}
+    if not np.isfinite(answer.params):
+        return {}
+    return {
+        f"N at {flops:.3g} FLOPs": format_count(answer.params),
+        "tokens per parameter": format_number(answer.tokens_per_param),
+        "loss there": format_number(answer.loss, 4),
+    }

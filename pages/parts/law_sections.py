@@ -1,0 +1,230 @@
+"""What explains a law, below its chart: one section at a time, worked out when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import analyses, frame, law_saved, state
+from scaling_core.charts.approaches import approaches_chart
+from scaling_core.charts.axes import column_title
+from scaling_core.charts.backtest import backtest_chart
+from scaling_core.charts.corner import corner_chart
+from scaling_core.charts.influence import drop_path_chart, influence_chart
+from scaling_core.charts.isoflop import isoflop_chart
+from scaling_core.charts.law import residual_chart
+from scaling_core.charts.ranking import ranking_chart, ranking_rows
+from scaling_core.errors import UserError
+from scaling_core.fitting import DEFAULT_LEVEL, OBJECTIVES, FitResult
+from scaling_core.fitting.corner import corner
+from scaling_core.fitting.curves import chain_curves
+from scaling_core.runs import RunTable
+from scaling_core.units import format_count, format_flops, format_number
+
+Section = Callable[[RunTable, FitResult], None]
+
+
+def draw(runs: RunTable, fit: FitResult) -> None:
+    """Tabs; only the open one is worked out."""
+    tabs = st.tabs(list(SECTIONS), key="law_section", on_change="rerun")
+    for tab, section in zip(tabs, SECTIONS.values(), strict=True):
+        if tab.open:
+            with tab, frame.worded_errors():
+                section(runs, fit)
+
+
+def backtest(runs: RunTable, fit: FitResult) -> None:
+    """What would have been foretold with the runs up to each cut."""
+    st.markdown(
+        "**How well would it have predicted the larger runs?** Move the cut: runs to its right were not fitted."
+    )
+    chain = analyses.chain()
+    low, high = fit.ranges["flops"]
+    frame.chart(
+        backtest_chart(chain, fit.points, chain_curves(fit.law, chain, low / 2, high * 2), frame.palette()),
+        key="backtest_chart",
+        alt_text="The law as it would have been fitted below each cut in compute, and how far it was off above it",
+        rows=chain,
+    )
+
+
+def ranking(runs: RunTable, fit: FitResult) -> None:
+    """Every law that these runs can carry, by how well it predicts what it was not shown."""
+    cuts = _cuts(fit)
+    cut = st.select_slider(
+        "Hold out runs from this compute on", cuts, format_func=lambda c: f"{format_flops(c)} FLOPs", key="rank_cut",
+        value=st.session_state.get("rank_cut", cuts[len(cuts) * 4 // 5]),
+    )  # fmt: skip
+    found = analyses.comparisons(cut)
+    fitted = ranking_rows(found)
+    if len(fitted):
+        frame.chart(
+            ranking_chart(fitted, frame.palette()),
+            key="ranking_chart",
+            alt_text="Laws ranked by their error on the held-out runs, with the tokens per parameter each implies",
+            rows=pd.DataFrame([_flat(c) for c in found]),
+        )
+    st.caption(
+        "A law is judged by runs it was not shown, and by what it would make of a budget: laws that agree on loss may "
+        "disagree on how to split compute."
+    )
+    left_out = [c for c in found if not c.fitted]
+    if left_out:
+        with st.expander(f"{len(left_out)} laws could not be fitted", icon=":material/block:"):
+            for c in left_out:
+                st.markdown(f"- {frame.plain(c.law.title)}: {frame.plain(c.reason)}")
+
+
+def _cuts(fit: FitResult) -> list[float]:
+    """Distinct budgets of the fitted runs where a cut leaves something on both sides."""
+    flops = fit.points.loc[fit.points["role"] == "fitted", "flops"].dropna()
+    if flops.nunique() < 4:
+        raise UserError("Runs of fewer than four budgets cannot be ranked on.", fix="Add runs of other compute.")
+    shares = [i / 12 for i in range(3, 12)]
+    return sorted({float(f"{v:.3g}") for v in flops.quantile(shares)})
+
+
+def _flat(comparison) -> dict:
+    row = comparison.to_json()
+    return {k: v for k, v in row.items() if not isinstance(v, dict | list)}
+
+
+def residuals(runs: RunTable, fit: FitResult) -> None:
+    """What the law leaves over, against anything that a person may suspect."""
+    choices = [c for c in ("flops", "params", "tokens", "predicted") if fit.points[c].notna().any()]
+    if state.get("residual_x") not in choices:
+        state.put(residual_x=choices[0])
+    st.segmented_control(
+        "Residuals against", choices, key="residual_x", required=True,
+        format_func={"flops": "C", "params": "N", "tokens": "D", "predicted": "law"}.get,
+    )  # fmt: skip
+    x = state.get("residual_x")
+    columns = ["run", "params", "tokens", "flops", "loss", "predicted", "residual", "role"]
+    frame.chart(
+        residual_chart(fit.points, x, frame.palette()),
+        key="residual_chart",
+        alt_text=f"Relative residuals of the runs against {column_title(x)}",
+        rows=fit.points[columns],
+    )
+    st.caption("A pattern here means that the law is missing something; noise around zero is what it should leave.")
+
+
+def parameters(runs: RunTable, fit: FitResult) -> None:
+    """The numbers, how sure they are, and how they move together."""
+    intervals = fit.intervals()
+    rows = [
+        {
+            "parameter": p.name,
+            "value": format_number(fit.parameters[p.name], 6),
+            f"{DEFAULT_LEVEL:.0%} interval": _between(intervals.get(p.name)),
+            "meaning": p.meaning,
+            "unit": p.unit,
+        }
+        for p in fit.law.parameters
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    certificate = fit.certificate
+    st.caption(
+        f"Objective {OBJECTIVES[fit.objective].title}: {fit.value:.8g}. Scaled gradient "
+        f"{certificate.gradient_norm:.1e}; {certificate.starts_agreeing} of {certificate.starts} starts agree; "
+        f"condition {certificate.condition:.3g}. Form: {frame.plain(fit.law.source)}."
+    )
+    for note in fit.notes:
+        st.caption(f":material/info: {frame.plain(note)}")
+    if 2 <= len(fit.law.parameters) <= 7 and len(fit.draws):
+        cloud = corner(fit)
+        st.markdown("**How the parameters move together:** each dot is a draw that the runs might as well have given.")
+        frame.chart(
+            corner_chart(
+                cloud.draws, cloud.pairs, fit.law.parameter_names, frame.palette(), estimate=fit.parameters,
+            ),
+            key="corner_chart",
+            alt_text="Draws of each pair of parameters, with their correlations",
+            rows=cloud.draws,
+        )  # fmt: skip
+
+
+def _between(pair: tuple[float, float] | None) -> str:
+    return f"{format_number(pair[0], 4)} to {format_number(pair[1], 4)}" if pair else "none"
+
+
+def hangs_on(runs: RunTable, fit: FitResult) -> None:
+    """Outliers, single runs and the objective: what the plan would be without each."""
+    target = analyses.target_flops(fit)
+    st.markdown("**Without the highest losses,** one after another. If this line is steep, a few runs decide the plan.")
+    path = analyses.drop_path()
+    frame.chart(
+        drop_path_chart(path, frame.palette(), now=state.get("drop"), target_flops=target),
+        key="drop_path_chart",
+        alt_text="What the plan becomes as the highest losses are left out, one after another",
+        rows=path,
+    )
+    st.markdown(
+        "**The same law under other objectives**, and what each makes of "
+        f"{format_flops(target)} FLOPs. Where they disagree, the objective decides, not the runs."
+    )
+    st.dataframe(_readable(analyses.sensitivity()), hide_index=True)
+    moved, quantity = analyses.influence()
+    st.markdown(f"**The runs that it hangs on most:** {quantity.lower()} without each of them.")
+    frame.chart(
+        influence_chart(moved, quantity, frame.palette()),
+        key="influence_chart",
+        alt_text=f"How far {quantity.lower()} would move without each of the most influential runs",
+        rows=moved,
+    )
+
+
+def _readable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of a plan as people write them."""
+    write = {"params": format_count, "tokens": format_count}
+    out = rows.drop(columns=[c for c in ("n", "value") if c in rows])
+    out["objective"] = [OBJECTIVES[name].title for name in out["objective"]]
+    out["delta"] = ["" if pd.isna(v) else f"{v:g}" for v in out["delta"]]
+    for column in out.columns.drop(["objective", "delta"]):
+        out[column] = ["" if pd.isna(v) else write.get(column, lambda v: format_number(v, 4))(v) for v in out[column]]
+    return out.rename(columns={"params": "N", "tokens": "D", "tokens_per_param": "D/N", "delta": "δ"})
+
+
+def ways(runs: RunTable, fit: FitResult) -> None:
+    """Hoffmann's three approaches side by side, and the isoFLOP profiles behind one of them."""
+    rows = analyses.approaches()
+    frame.chart(
+        approaches_chart(rows, frame.palette(), DEFAULT_LEVEL),
+        key="approaches_chart",
+        alt_text="How fast the best size grows with compute, by three approaches",
+        rows=rows,
+    )
+    for row in rows.itertuples():
+        if isinstance(row.note, str) and row.note:
+            st.caption(f":material/info: {frame.plain(f'{row.approach}: {row.note}')}")
+    try:
+        profiles = analyses.isoflop()
+    except UserError as error:
+        st.info(f"No isoFLOP profiles: {frame.plain(error.what)} {frame.plain(error.fix)}", icon=":material/info:")
+        return
+    for finding in profiles.findings:
+        st.warning(f"{frame.plain(finding.text)} {frame.plain(finding.fix)}", icon=":material/warning:")
+    frame.chart(
+        isoflop_chart(profiles.points, profiles.curves, profiles.profiles, frame.palette()),
+        key="isoflop_chart",
+        alt_text="Loss against parameters at each budget, the curve through it, and the size of lowest loss",
+        rows=profiles.profiles.drop(columns="flags").assign(flags=profiles.profiles["flags"].map(", ".join)),
+    )
+
+
+def keep(runs: RunTable, fit: FitResult) -> None:
+    """Take the fit away, keep it under a name, and see kept ones side by side."""
+    law_saved.draw(fit)
+
+
+SECTIONS: dict[str, Section] = {
+    "Backtest": backtest,
+    "Laws ranked": ranking,
+    "Residuals": residuals,
+    "Parameters": parameters,
+    "What it hangs on": hangs_on,
+    "Three approaches": ways,
+    "Copy and compare": keep,
+}
