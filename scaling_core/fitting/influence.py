@@ -170,6 +170,7 @@ def _most_influential(posed: Posed, u: Array, groups: Indices, flops: float, qua
     moved = np.zeros((count, len(u)))
     np.add.at(moved, groups, steps.T)
     moved = np.clip(np.vstack([u, u + moved]), problem.working.lower, problem.working.upper)
-    values = _quantity(posed, problem.working.to_natural(moved), flops, quantity)
+    with np.errstate(all="ignore"):  # a step may leave where the law can be evaluated
+        values = _quantity(posed, problem.working.to_natural(moved), flops, quantity)
     size = np.nan_to_num(np.abs(values[1:] - values[0]), nan=np.inf)
     return np.sort(np.argsort(-size, kind="stable")[:most])

@@ -12,6 +12,8 @@ from scaling_core.laws import Array
 
 #: Numbers solved together: small enough for the working arrays to stay in a core's cache.
 _CHUNK_NUMBERS = 24_000
+#: Refits start near their end: one that needs more than this is on a ridge so flat that further steps change nothing.
+_MAX_ITERATIONS = 100
 #: Starts whose totals are this near have come to one optimum.
 _SAME = 1e-6
 
@@ -48,6 +50,6 @@ def distinct_ends(solution: Solution, most: int = 3) -> Array:
 
 def _best_of(problem: Problem, starts: Array, weights: Array) -> Solution:
     b, s = len(weights), len(starts)
-    found = minimise(problem, np.tile(starts, (b, 1)), np.repeat(weights, s, axis=0))
+    found = minimise(problem, np.tile(starts, (b, 1)), np.repeat(weights, s, axis=0), _MAX_ITERATIONS)
     best = found.total.reshape(b, s).argmin(axis=1) + s * np.arange(b)
     return Solution(found.u[best], found.total[best], found.gradient_norm[best])
