@@ -108,7 +108,7 @@ def hold_out(
     posed = pose(law, table, objective, selection, **how)
     cut = choose_cut(posed.rows) if above is None else above
     train, test = split(posed, cut)
-    requiretrainable(posed, train, test, cut)
+    require_trainable(posed, train, test, cut)
     (found,) = fit_subsets(posed, train[None])
     return held_out(posed, cut, train, test, found)
 
