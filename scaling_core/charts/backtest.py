@@ -193,7 +193,7 @@ def _error_panel(panel: _Panel) -> alt.LayerChart:
     """Mean error and signed bias of the runs held out, against the cut."""
     values = panel.rows[["error", "bias"]].to_numpy(dtype=float).ravel()
     domain = domain_of(np.append(values, 0.0), log=False, pad=0.12)
-    title = "Error above it, %"
+    title = "Error, %"
     zero = panel.frames.chart("zero", pd.DataFrame({"error": [0.0]}))
     zero = zero.mark_rule(color=panel.palette.ground, strokeWidth=1)
     layers: list[alt.Chart] = [zero.encode(y=y_channel("error", log=False, domain=domain, title=title)), _rule(panel)]

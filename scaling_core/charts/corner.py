@@ -14,7 +14,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from scaling_core.charts.axes import domain_of, log_ticks
+from scaling_core.charts.axes import domain_of, log_ticks, position_scale
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
 
@@ -143,8 +143,9 @@ class _Grid:
         return [alt.ExprRef(first), alt.ExprRef(last)]
 
     def _scale(self, k: int, span: list[alt.ExprRef]) -> alt.Scale:
-        kind: Any = "log" if self.names[k] in self.log else "linear"
-        return alt.Scale(type=kind, domain=list(self.domains[k]), range=span, nice=False, zero=False)
+        scale = position_scale(self.domains[k], log=self.names[k] in self.log)
+        scale.range = span
+        return scale
 
 
 def _frames_of_cells(grid: _Grid) -> alt.Chart:

@@ -35,7 +35,7 @@ def drop_path_chart(
     rows = path[["k", "n", name]].dropna().reset_index(drop=True).assign(
         text=lambda f: [format_number(v, 3) for v in f[name]], rows_text=lambda f: f["n"].astype(str)
     )  # fmt: skip
-    x = x_channel("k", log=False, domain=(-0.5, float(rows["k"].max()) + 0.5), title="Highest losses left out")
+    x = x_channel("k", log=False, domain=(-0.7, float(rows["k"].max()) + 0.7), title="Highest losses left out")
     at_budget = f" at {format_flops(target_flops)} FLOPs" if target_flops else ""
     domain = domain_of(rows[name], log=True, pad=0.14)
     y = y_channel(name, log=True, domain=domain).title(_title(_FOLLOWED[name], at_budget))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from scaling_core.charts.axes import View, column_title, domain_of, format_value, position_scale
@@ -35,13 +36,13 @@ def law_chart(
     ----------
     runs : frame with canonical columns, ``role``, ``predicted`` and ``residual``
     curves : frame with ``view.x``, ``loss``, ``level`` and ``inside``
-        A family of curves, each at one size (coloured as the points are).
+        A family of curves, each at one N, D or C (coloured as the points are, by that).
     main : frame with ``view.x``, ``loss`` and optionally ``loss_low``, ``loss_high``, ``beyond`` or ``inside``
         The one line that matters most: the frontier, or the law itself. Drawn darkest, with its band.
     extent : smallest and largest fitted ``view.x``
         Beyond its end the ground is shaded.
     """
-    color = "tokens" if view.x == "params" and curves is not None else "params"
+    color = "params" if curves is None else _fixed(curves)
     points, groups = point_frame(runs, view, color, palette)
     canvas = Canvas(view, *_domains(points, view, main), palette)
     layers: list[alt.Chart] = []
@@ -55,6 +56,11 @@ def law_chart(
         layers += _main_line(canvas, main, extent)
     layers.append(point_layer(canvas, points, groups, color))
     return Figure(alt.layer(*layers, height=_HEIGHT), canvas.frames)
+
+
+def _fixed(curves: pd.DataFrame) -> str:
+    """The quantity that each curve of a family holds."""
+    return next(c for c in ("params", "tokens", "flops") if np.array_equal(curves[c], curves["level"]))
 
 
 def residual_chart(runs: pd.DataFrame, x: str, palette: Palette, *, log_x: bool = True) -> Figure:

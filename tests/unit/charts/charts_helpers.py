@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields as dataclass_fields
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from made_runs import chinchilla_runs, fitted, noise, table
 
 from scaling_core.charts.figure import Figure
+from scaling_core.charts.palette import DARK, LIGHT, Palette
 from scaling_core.fitting import FitResult
 
 Spec = dict[str, Any]
@@ -79,3 +81,25 @@ def strings(value: Any) -> Iterator[tuple[str, str]]:
             yield key, each
         elif key != "datasets":
             yield from strings(each)
+
+
+def valid_and_differ_by_colour_only(light: Figure, dark: Figure) -> None:
+    """A chart made for light ground and the same for dark."""
+    spec, other_spec = checked(light), dark.spec()
+    assert other_spec.keys() == spec.keys()
+    of_light, of_dark = colours(LIGHT), colours(DARK)
+    for (key, value), (other_key, other) in zip(strings(spec), strings(other_spec), strict=True):
+        assert key == other_key
+        if value != other and not value.startswith("view_"):  # Altair names views by a hash of what they hold
+            assert mentioned(value, of_light), value
+            assert mentioned(other, of_dark), other
+    assert not any(mentioned(value, of_light - of_dark) for _, value in strings(other_spec))
+
+
+def colours(palette: Palette) -> set[str]:
+    values = [getattr(palette, field.name) for field in dataclass_fields(palette)]
+    return {c for v in values for c in ((v,) if isinstance(v, str) else v)}
+
+
+def mentioned(text: str, palette: set[str]) -> bool:
+    return any(colour in text for colour in palette)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields as dataclass_fields
 from functools import cache
 
 import altair as alt
@@ -12,7 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from altair.utils.schemapi import SchemaValidationError
-from charts_helpers import checked, fields, grid_fit, line_fit, marks, parts, some_runs, strings
+from charts_helpers import (
+    checked,
+    fields,
+    grid_fit,
+    line_fit,
+    marks,
+    parts,
+    some_runs,
+    strings,
+    valid_and_differ_by_colour_only,
+)
 
 from scaling_core.charts.axes import View, column_title
 from scaling_core.charts.figure import Figure, Frames
@@ -80,24 +89,7 @@ FIGURES: dict[str, Callable[[Palette], Figure]] = {
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_charts_are_valid_in_light_and_differ_from_it_in_the_dark_by_colour_only(name: str) -> None:
-    light, dark = checked(FIGURES[name](LIGHT)), FIGURES[name](DARK).spec()
-    assert dark.keys() == light.keys()
-    of_light, of_dark = colours(LIGHT), colours(DARK)
-    for (key, value), (other_key, other) in zip(strings(light), strings(dark), strict=True):
-        assert key == other_key
-        if value != other and not value.startswith("view_"):  # Altair names views by a hash of what they hold
-            assert mentioned(value, of_light), value
-            assert mentioned(other, of_dark), other
-    assert not any(mentioned(value, of_light - of_dark) for _, value in strings(dark))
-
-
-def colours(palette: Palette) -> set[str]:
-    values = [getattr(palette, field.name) for field in dataclass_fields(palette)]
-    return {c for v in values for c in ((v,) if isinstance(v, str) else v)}
-
-
-def mentioned(text: str, palette: set[str]) -> bool:
-    return any(colour in text for colour in palette)
+    valid_and_differ_by_colour_only(FIGURES[name](LIGHT), FIGURES[name](DARK))
 
 
 def test_an_invalid_chart_would_be_found() -> None:
