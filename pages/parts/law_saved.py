@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -88,7 +88,7 @@ def _planned(fit: FitResult, flops: float) -> dict[str, str]:
         answer = plan(basis_of_fit(fit), Scenario(flops))
     except UserError:
         return {}
-    if not np.isfinite(answer.params):
+    if not math.isfinite(answer.params):
         return {}
     return {
         f"N at {flops:.3g} FLOPs": format_count(answer.params),

@@ -27,12 +27,13 @@ Section = Callable[[RunTable, FitResult], None]
 
 
 def draw(runs: RunTable, fit: FitResult) -> None:
-    """Tabs; only the open one is worked out."""
-    tabs = st.tabs(list(SECTIONS), key="law_section", on_change="rerun")
-    for tab, section in zip(tabs, SECTIONS.values(), strict=True):
-        if tab.open:
-            with tab, frame.worded_errors():
-                section(runs, fit)
+    """One section at a time; the link keeps which."""
+    st.segmented_control(
+        "Look closer", list(state.LAW_SECTIONS), key="section", required=True, format_func=lambda n: _DRAW[n][0]
+    )
+    _, section = _DRAW[state.get("section")]
+    with frame.worded_errors():
+        section(runs, fit)
 
 
 def backtest(runs: RunTable, fit: FitResult) -> None:
@@ -219,12 +220,12 @@ def keep(runs: RunTable, fit: FitResult) -> None:
     law_saved.draw(fit)
 
 
-SECTIONS: dict[str, Section] = {
-    "Backtest": backtest,
-    "Laws ranked": ranking,
-    "Residuals": residuals,
-    "Parameters": parameters,
-    "What it hangs on": hangs_on,
-    "Three approaches": ways,
-    "Copy and compare": keep,
+_DRAW: dict[str, tuple[str, Section]] = {
+    "backtest": ("Backtest", backtest),
+    "laws": ("Laws ranked", ranking),
+    "residuals": ("Residuals", residuals),
+    "parameters": ("Parameters", parameters),
+    "influence": ("What it hangs on", hangs_on),
+    "approaches": ("Three approaches", ways),
+    "keep": ("Copy and compare", keep),
 }

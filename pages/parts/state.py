@@ -37,6 +37,8 @@ from scaling_core.units import parse_flops
 AUTO = "auto"
 OWN_FIT = "fit"
 MAX_DROP = 20
+#: What explains a law, below its chart.
+LAW_SECTIONS = ("backtest", "laws", "residuals", "parameters", "influence", "approaches", "keep")
 _MAX_TEXT = 200
 _ADOPTED, _PUBLISHED_URL = "_adopted", "_published_url"
 _ALWAYS_WRITTEN = "runs"
@@ -138,6 +140,7 @@ CONTROLS: dict[str, Control] = {
         Control("logy", True, _flag, lambda v: str(int(v))),
         Control("color", "params"),
         Control("view", "flops", _one_of("flops", "tokens", "params", "isoflop", "contours")),
+        Control("section", LAW_SECTIONS[0], _one_of(*LAW_SECTIONS)),
         Control("residual_x", "flops", _one_of("flops", "params", "tokens", "predicted")),
         Control("basis", OWN_FIT, _one_of(OWN_FIT, *PUBLISHED)),
         Control("budget", "", _budget),

@@ -15,8 +15,12 @@ _CSS = """
 /* The slider of a chart stands above it, as wide as the chart; its bare count of steps says nothing. */
 :is(.st-key-box_plan_chart, .st-key-box_backtest_chart) { padding-right: 4.6rem; }
 :is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-embed { display: flex; flex-direction: column; }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bindings { order: -1; padding: 0 0 1.2rem !important; margin-right: -4.6rem !important; }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bind label { display: flex; align-items: center; gap: .8rem; width: 100%; }
+:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bindings {
+  order: -1; padding: 0 0 1.2rem !important; margin-right: -4.6rem !important;
+}
+:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bind label {
+  display: flex; align-items: center; gap: .8rem; width: 100%;
+}
 :is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bind-name { white-space: nowrap; font-weight: 600; }
 :is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bind span:not(.vega-bind-name) { display: none; }
 :is(.st-key-box_plan_chart, .st-key-box_backtest_chart) input[type=range] { flex: 1; min-width: 6rem; }
