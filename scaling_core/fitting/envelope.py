@@ -18,7 +18,7 @@ from scaling_core.fitting.budget import group_by_budget, placed_rows
 from scaling_core.fitting.exponents import PowerFit, power_fit
 from scaling_core.fitting.finding import Finding
 from scaling_core.fitting.isoflop import DEFAULT_RESAMPLES, DEFAULT_TOLERANCE
-from scaling_core.fitting.levels import SAME_SIZE
+from scaling_core.fitting.levels import SAME_SIZE, same_level
 from scaling_core.fitting.selection import Selection
 from scaling_core.laws import Array, Mask
 from scaling_core.runs.schema import RunTable
@@ -122,8 +122,14 @@ def _race_of_curves(rows: pd.DataFrame) -> _Race | None:
     )
     loss = np.stack([_between(run, "loss", grid, np.inf) for run in runs])
     log_tokens = np.stack([_between(run.assign(t=np.log(run["tokens"])), "t", grid, np.nan) for run in runs])
-    log_params = np.array([np.log(run["params"].iloc[-1]) for run in runs])
+    log_params = _sizes(np.array([run["params"].iloc[-1] for run in runs], dtype=float))
     return _Race(np.exp(grid), log_params, tuple(str(run["run"].iloc[0]) for run in runs), loss, log_tokens, True)
+
+
+def _sizes(params: Array) -> Array:
+    """ln N, with sizes that differ by rounding made one."""
+    level = same_level(params, SAME_SIZE)
+    return np.asarray((np.bincount(level, np.log(params)) / np.bincount(level))[level])
 
 
 def _between(run: pd.DataFrame, column: str, grid: Array, outside: float) -> Array:
@@ -144,7 +150,7 @@ def _race_at_budgets(rows: pd.DataFrame, tolerance: float) -> _Race | None:
     loss[at] = every["loss"].to_numpy(dtype=float)
     log_tokens[at] = np.log(every["tokens"].to_numpy(dtype=float))
     flops = np.array([float(np.exp(np.log(group["flops"]).mean())) for group in groups])
-    log_params = np.log(every["params"].to_numpy(dtype=float))
+    log_params = _sizes(every["params"].to_numpy(dtype=float))
     return _Race(flops, log_params, tuple(every["run"].astype(str)), loss, log_tokens, False)
 
 
@@ -207,7 +213,7 @@ def _findings(race: _Race, frontier: pd.DataFrame) -> tuple[Finding, ...]:
         findings.append(Finding("few winners", "problem", text, sizes, "Add sizes, or longer and shorter runs."))
     else:
         steps = np.diff(np.unique(race.log_params))
-        ratio = float(np.exp(np.median(steps[steps > SAME_SIZE])))
+        ratio = float(np.exp(np.median(steps)))
         slack = np.log(ratio) / 2 / np.log(won["flops"].max() / won["flops"].min())
         text = (
             f"Only sizes that were trained can win, and they stand {ratio:.2g} times apart: an exponent is uncertain "

@@ -11,7 +11,7 @@ from scaling_core.laws import Array, Mask
 _HELD_OUT = (0.1, 0.3)
 _TARGET = 0.2
 #: Sizes nearer than this, as a share, are one: figures are read off plots.
-SAME_SIZE = 0.005
+SAME_SIZE = 0.001
 
 
 def gaps(flops: Array) -> tuple[Array, Array]:
