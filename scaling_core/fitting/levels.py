@@ -11,7 +11,7 @@ from scaling_core.laws import Array, Mask
 _HELD_OUT = (0.1, 0.3)
 _TARGET = 0.2
 #: Sizes nearer than this, as a share, are one: figures are read off plots.
-SAME_SIZE = 0.001
+SAME_SIZE = 0.005
 
 
 def gaps(flops: Array) -> tuple[Array, Array]:
@@ -46,11 +46,14 @@ def spread_cuts(flops: Array, at_most: int, low: float, high: float) -> Array:
 
 
 def same_level(values: Array, tolerance: float) -> NDArray[np.intp]:
-    """Numbers of the levels that values stand at, (n,): a gap of more than ``tolerance`` (a share) begins another."""
+    """Numbers of the levels that values stand at, (n,): values of one level differ by no more than ``tolerance``."""
     order = np.argsort(values, kind="stable")
-    steps = np.diff(np.log(values[order])) > tolerance
     labels = np.empty(len(values), dtype=np.intp)
-    labels[order] = np.concatenate([[0], np.cumsum(steps)])
+    level, lowest = -1, -np.inf
+    for i in order:
+        if values[i] > lowest * (1 + tolerance):
+            level, lowest = level + 1, values[i]
+        labels[i] = level
     return labels
 
 
