@@ -54,7 +54,7 @@ def family(fit: FitResult, x: str, beyond: float = 4.0, fixed: str = "", levels:
         along = _with_ends(np.geomspace(low / 2, high * beyond, _POINTS), low, high)
         part = pd.DataFrame({fixed: np.full(len(along), level), moving: along})
         part["flops"] = factor * FLOPS_PER_PARAM_TOKEN * part["params"] * part["tokens"]
-        part["loss"] = fit.predict({c: part[c].to_numpy() for c in fit.law.predictors}).value
+        part["loss"] = _loss_along(fit, part)
         part["inside"] = (along >= low) & (along <= high)
         parts.append(part.assign(level=level))
     return pd.concat(parts, ignore_index=True)
@@ -75,10 +75,15 @@ def _at_fixed_compute(fit: FitResult, x: str, levels: Array | None) -> pd.DataFr
         along = _with_ends(np.geomspace(start, max(start, end), _POINTS), low, high)
         along = along[(along >= start) & (along <= end)]
         part = pd.DataFrame({x: along, other: product / along, "flops": level})
-        part["loss"] = fit.predict({c: part[c].to_numpy() for c in fit.law.predictors}).value
+        part["loss"] = _loss_along(fit, part)
         part["inside"] = part[x].between(low, high) & part[other].between(*reach)
         parts.append(part.assign(level=level))
     return pd.concat(parts, ignore_index=True)
+
+
+def _loss_along(fit: FitResult, part: pd.DataFrame) -> Array:
+    """Loss of a law on a curve; a law of repeated data takes every token there as new."""
+    return fit.predict({c: part[c].to_numpy() for c in fit.law.predictors if c in part}).value
 
 
 def _flops_factor(runs: pd.DataFrame) -> float:

@@ -197,7 +197,8 @@ class _WorkingFormula(Working):
         theta = np.stack(np.broadcast_arrays(*columns), axis=-1)
         for i in np.flatnonzero(self.in_log):
             theta[..., i] *= np.exp(self._shift(u, self.names[i]))
-        return theta
+        low, high = np.array([(p.lower, p.upper) for p in self.law.parameters]).T
+        return np.clip(theta, low, high)  # e to the ln of a bound may lie a rounding beyond it
 
     def from_natural(self, theta: Array) -> Array:
         theta = np.asarray(theta, dtype=float)

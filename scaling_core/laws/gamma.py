@@ -40,9 +40,8 @@ class GammaForm(FormulaLaw):
 
     def grid(self, z: Mapping[str, Array], loss: Array) -> dict[str, Any]:
         """Values to start from."""
-        sizes = loss.mean() * 0.3
-        return {"A": (sizes, sizes / 4), "B": (sizes, sizes / 4), "gamma": (0.4, 0.8, 1.2),
-                "alpha": EXPONENT_GRID[2:5], "beta": EXPONENT_GRID[2:5]}  # fmt: skip
+        sizes, slopes = loss.mean() * 0.3, EXPONENT_GRID[2:5:2]
+        return {"A": (sizes, sizes / 4), "B": (sizes, sizes / 4), "gamma": (0.5, 1.0), "alpha": slopes, "beta": slopes}
 
     def optimum(self, theta: Any, flops: Any, *, unique_tokens: float | None = None) -> Allocation:
         """Best N and D under C = 6ND, in closed form: the loss is lowest where the sum in brackets is."""

@@ -54,9 +54,7 @@ class M4(FormulaLaw):
     def points(self, z: Mapping[str, Array], loss: Array) -> dict[str, Array]:
         """Plateaus around the losses and exponents; b puts the typical loss at the centre of the runs."""
         low, high, middle = float(loss.min()), float(loss.max()), float(np.exp(np.log(loss).mean()))
-        mesh = np.meshgrid(
-            low * np.array([0.4, 0.9]), high * np.array([1.05, 2.0, 20.0]), [0.2, 1.0], [-0.15, -0.5]
-        )
+        mesh = np.meshgrid(low * np.array([0.4, 0.9]), high * np.array([1.05, 2.0, 20.0]), [0.2, 1.0], [-0.15, -0.5])
         e, e0, a, c = (axis.ravel() for axis in mesh)
         return {"e": e, "e0": e0, "a": a, "c": c, "b": (middle - e) / (e0 - middle) ** a}
 

@@ -7,6 +7,7 @@ import pytest
 from made_runs import fitted, grid, noise, table
 
 from scaling_core.errors import UserError
+from scaling_core.fitting.curves import family
 from scaling_core.fitting.options import Constraint
 from scaling_core.laws import get_law
 from scaling_core.runs import RunTable
@@ -90,6 +91,17 @@ def test_without_unique_tokens_every_token_is_new() -> None:
     x = {"params": N, "tokens": 1000 * N}
     expected = get_law("chinchilla").predict(theta[:5], x)
     np.testing.assert_allclose(get_law("data-constrained").predict(theta, x), expected, rtol=1e-13)
+
+
+def test_curves_of_the_law_of_repeated_data_take_every_token_as_new() -> None:
+    theta = np.array([1.8, 400.0, 2000.0, 0.34, 0.36, 15.0, 5.0])
+    unique = D / np.random.default_rng(0).uniform(1, 20, 36)
+    loss = get_law("data-constrained").predict(theta, {"params": N, "tokens": D, "unique_tokens": unique})
+    result = fitted(table(N, D, loss, unique_tokens=unique), "data-constrained", "mse-log")
+    np.testing.assert_allclose(result.theta, theta, rtol=1e-6)
+    curves = family(result, "flops")
+    expected = get_law("data-constrained").predict(theta, {c: curves[c].to_numpy() for c in ("params", "tokens")})
+    np.testing.assert_allclose(curves["loss"], expected, rtol=1e-6)
 
 
 def test_a_break_has_runs_on_both_sides() -> None:
