@@ -49,11 +49,12 @@ class CustomLaw(FormulaLaw):
     def __init__(self, text: str) -> None:
         self.text = " ".join(text.split())
         self._tree = parse(self.text)
-        self._roles = roles(self._tree)
         _check_size(self._tree)
+        self._roles = roles(self._tree)
         self.name = f"{FAMILY}:{self.text}"
         self.title = f"Formula {self.text if len(self.text) <= _SHOWN else self.text[:_SHOWN] + '…'}"
         self.predictors = columns(self._tree)
+        self.notes = _notes(self.predictors)
         self.parameters = tuple(r.parameter for r in self._roles.values())
         self.linear = linear_in(self._tree)
         kinds = {name: role.kind for name, role in self._roles.items()}
@@ -117,7 +118,7 @@ class CustomLaw(FormulaLaw):
         Where it reads U, tokens are taken as new up to ``unique_tokens``.
         """
         read = set(self.predictors)
-        if not read <= {"params", "tokens", "flops", "unique_tokens"} or len(read - {"unique_tokens"}) < 2:
+        if not read <= {"params", "tokens", "flops", "unique_tokens"} or len(read) < 2:
             return None
         product = np.asarray(flops, dtype=float) / FLOPS_PER_PARAM_TOKEN
 
@@ -130,6 +131,11 @@ class CustomLaw(FormulaLaw):
         params = searched_split(loss, (*np.shape(theta)[:-1], np.size(flops)), product)
         tokens = product / params
         return Allocation(params, tokens, loss(params, tokens))
+
+
+def _notes(predictors: tuple[str, ...]) -> tuple[str, ...]:
+    own = [f"“{c}”" for c in predictors if c not in COLUMNS]
+    return (f"The formula reads {', '.join(own)} of the runs.",) if own else ()
 
 
 def _check_size(tree: Any) -> None:
