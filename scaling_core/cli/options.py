@@ -39,7 +39,18 @@ def add_law(parser: argparse.ArgumentParser) -> None:
 
 def add_fit_options(parser: argparse.ArgumentParser) -> None:
     """Add how a law is fitted: the objective, the points, the intervals."""
+    add_objective(parser)
+    add_points(parser)
+    add_draws(parser)
+
+
+def add_objective(parser: argparse.ArgumentParser) -> None:
+    """Add what is minimised."""
     parser.add_argument("--objective", default="huber-log", metavar="NAME", help=f"one of {', '.join(OBJECTIVES)}")
+
+
+def add_points(parser: argparse.ArgumentParser) -> None:
+    """Add which points are fitted."""
     parser.add_argument(
         "--drop-highest-loss", type=values.count, default=0, metavar="K", help="leave out the K highest losses"
     )
@@ -47,6 +58,10 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--box", default="", metavar="RANGES", help="fit only rows inside, say flops:1e18:1e20;loss:2:3"
     )
+
+
+def add_draws(parser: argparse.ArgumentParser) -> None:
+    """Add how intervals are made."""
     parser.add_argument(
         "--bootstrap", type=values.count, default=DEFAULT_RESAMPLES, metavar="N", help="resamples; 0 for none"
     )

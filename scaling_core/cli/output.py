@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 
 def show(text: str) -> None:
     """Print an answer at once."""
     print(text, flush=True)
+
+
+def columns(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> list[str]:
+    """Lines of a table whose columns stand under each other: numbers at the right edge, those in ``left`` at the left.
+
+    A column that is empty in all rows but the first, which holds the titles, is left out.
+    """
+    kept = [i for i in range(len(rows[0])) if len(rows) == 1 or any(row[i] for row in rows[1:])]
+    width = {i: max(len(row[i]) for row in rows) for i in kept}
+
+    def cell(row: Sequence[str], i: int) -> str:
+        return row[i].ljust(width[i]) if i in left else row[i].rjust(width[i])
+
+    return ["  ".join(cell(row, i) for i in kept).rstrip() for row in rows]
 
 
 def json_text(value: Any) -> str:
