@@ -1,21 +1,31 @@
-"""Pair bootstrap (Efron 1979): refit on runs drawn with replacement, as one batched solve on count weights."""
+"""Pair bootstrap (Efron 1979): refit on runs drawn with replacement, as batched solves on count weights."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from scaling_core.fitting.certificate import CONVERGED_GRADIENT
 from scaling_core.fitting.solver import Problem, minimise
-from scaling_core.laws import Array
+from scaling_core.laws import Array, Index
 
 #: Numbers (resamples times runs) that go to one thread together: the same whatever the cores, so that digits are.
 _PART_NUMBERS, _LEAST_ROWS = 60_000, 32
 _MAX_REDRAWS = 200
 #: Refits start at the full fit: one that needs more than this has wandered off, and is counted as lost.
 _MAX_ITERATIONS = 150
+
+#: What to refit in some of the resamples: the problem, and weights of shape (n,) or (rows, n).
+Part = tuple[Problem, Array]
+
+
+def pairs(problem: Problem, u: Array, weights: Array, groups: Array, resamples: int, seed: int) -> tuple[Array, int]:
+    """Refit from the full fit ``u`` (p,) on drawn groups. Returns draws (R, p) and how many failed."""
+    counts, index = _draw(groups, resamples, problem.free, seed)
+    return refit(problem, u, resamples, lambda rows: (problem, counts[rows][:, index] * weights))
 
 
 def resample_counts(groups: Array, resamples: int, at_least: int, seed: int) -> Array:
@@ -24,6 +34,32 @@ def resample_counts(groups: Array, resamples: int, at_least: int, seed: int) -> 
     ``groups`` (n,) holds an integer for each row; rows of one group are drawn together (checkpoints of a run are
     not independent). A resample with fewer than ``at_least`` distinct groups cannot be fitted and is drawn again.
     """
+    counts, index = _draw(groups, resamples, at_least, seed)
+    return counts[:, index].astype(float)
+
+
+def refit(problem: Problem, u: Array, resamples: int, part: Callable[[slice], Part]) -> tuple[Array, int]:
+    """Refit each resample from the full fit ``u`` (p,). Returns draws (R, p) and how many failed.
+
+    ``part`` says what to refit in a slice of the resamples; all of them at once might not fit into memory.
+    """
+    step = max(_LEAST_ROWS, _PART_NUMBERS // problem.target.size)
+
+    def solve(start: int) -> tuple[Array, Array]:
+        rows = slice(start, min(start + step, resamples))
+        posed, weights = part(rows)
+        solution = minimise(posed, np.repeat(u[None], rows.stop - start, axis=0), weights, _MAX_ITERATIONS)
+        return solution.u, solution.gradient_norm
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        solved = list(pool.map(solve, range(0, resamples, step)))
+    draws = np.concatenate([s[0] for s in solved])
+    converged = np.concatenate([s[1] for s in solved]) <= CONVERGED_GRADIENT
+    return draws[converged], int((~converged).sum())
+
+
+def _draw(groups: Array, resamples: int, at_least: int, seed: int) -> tuple[Index, Index]:
+    """How often each group is drawn, shape (resamples, groups), and the group of each row, shape (n,)."""
     rng = np.random.default_rng(seed)
     _, index = np.unique(groups, return_inverse=True)
     size = int(index.max()) + 1
@@ -33,20 +69,4 @@ def resample_counts(groups: Array, resamples: int, at_least: int, seed: int) -> 
         if not len(thin):
             break
         counts[thin] = rng.multinomial(size, np.full(size, 1 / size), size=len(thin))
-    return counts[:, index].astype(float)
-
-
-def bootstrap(problem: Problem, u: Array, counts: Array) -> tuple[Array, int]:
-    """Refit for each row of ``counts`` from the full fit ``u`` (p,). Returns draws (R, p) and how many failed."""
-    chunk = max(_LEAST_ROWS, _PART_NUMBERS // problem.target.shape[-1])
-    parts = [counts[i : i + chunk] for i in range(0, len(counts), chunk)]
-
-    def solve(part: Array) -> tuple[Array, Array]:
-        solution = minimise(problem, np.repeat(u[None], len(part), axis=0), part, _MAX_ITERATIONS)
-        return solution.u, solution.gradient_norm
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        solved = list(pool.map(solve, parts))
-    draws = np.concatenate([s[0] for s in solved])
-    converged = np.concatenate([s[1] for s in solved]) <= CONVERGED_GRADIENT
-    return draws[converged], int((~converged).sum())
+    return counts, index

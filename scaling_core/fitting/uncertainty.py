@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scaling_core.errors import UserError
-from scaling_core.fitting.bootstrap import bootstrap, resample_counts
+from scaling_core.fitting.bootstrap import pairs
+from scaling_core.fitting.laplace import laplace
+from scaling_core.fitting.wild import wild
 from scaling_core.laws import Array
 
 if TYPE_CHECKING:
@@ -30,13 +32,24 @@ class Method:
 
 
 def _pairs(posed: Posed, u: Array, resamples: int, seed: int) -> Draws:
-    """Pair bootstrap (Efron 1979): refit on runs drawn with replacement; checkpoints of a run are drawn together."""
-    counts = resample_counts(posed.groups, resamples, posed.problem.free, seed)
-    return bootstrap(posed.problem, u, counts * posed.weights)
+    return pairs(posed.problem, u, posed.weights, posed.groups, resamples, seed)
+
+
+def _wild(posed: Posed, u: Array, resamples: int, seed: int) -> Draws:
+    return wild(posed.problem, u, posed.weights, posed.groups, resamples, seed)
+
+
+def _laplace(posed: Posed, u: Array, resamples: int, seed: int) -> Draws:
+    return laplace(posed.problem, u, posed.weights, posed.groups, resamples, seed), 0
 
 
 METHODS: dict[str, Method] = {
-    m.name: m for m in (Method("pairs", "Pair bootstrap", "refits on runs drawn with replacement", _pairs),)
+    m.name: m
+    for m in (
+        Method("pairs", "Pair bootstrap", "refits on runs drawn with replacement", _pairs),
+        Method("wild", "Wild bootstrap", "refits where residuals change sign", _wild),
+        Method("laplace", "Normal approximation", "draws around the fit", _laplace),
+    )
 }
 
 DEFAULT_METHOD = "pairs"

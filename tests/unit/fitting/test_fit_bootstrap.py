@@ -101,8 +101,8 @@ def test_runs_of_one_name_in_two_files_are_not_one_run() -> None:
 
 @pytest.mark.parametrize("cores", [1, 7])
 def test_the_number_of_cores_changes_no_digit(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
-    several_chunks = 1300  # 1,200 resamples of 20 runs are solved together
-    expected = draws(0, several_chunks)
+    several_parts = 3500  # 3,000 resamples of 20 runs go to one thread
+    expected = draws(0, several_parts)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert draws(0, several_chunks).tolist() == expected.tolist()
-    assert len(expected) == several_chunks
+    assert draws(0, several_parts).tolist() == expected.tolist()
+    assert len(expected) == several_parts
