@@ -46,10 +46,9 @@ def family(fit: FitResult, x: str, beyond: float = 4.0, fixed: str = "", levels:
     if fixed == "flops":
         return _at_fixed_compute(fit, x, levels)
     moving = "params" if fixed == "tokens" else "tokens"
-    runs = fit.points[fit.points["role"] == FITTED]
-    factor = _flops_factor(runs)
+    factor = _flops_factor(fit)
     parts = []
-    for level in _levels(runs[fixed].to_numpy(dtype=float)) if levels is None else levels:
+    for level in _levels(_fitted(fit)[fixed].to_numpy(dtype=float)) if levels is None else levels:
         low, high = fit.ranges[moving]
         along = _with_ends(np.geomspace(low / 2, high * beyond, _POINTS), low, high)
         part = pd.DataFrame({fixed: np.full(len(along), level), moving: along})
@@ -62,14 +61,13 @@ def family(fit: FitResult, x: str, beyond: float = 4.0, fixed: str = "", levels:
 
 def _at_fixed_compute(fit: FitResult, x: str, levels: Array | None) -> pd.DataFrame:
     """Curves at one C each, over the sizes (or lengths) that the runs come near."""
-    runs = fit.points[fit.points["role"] == FITTED]
-    levels = _levels(runs["flops"].dropna().to_numpy(dtype=float)) if levels is None else levels
+    levels = _levels(_fitted(fit)["flops"].dropna().to_numpy(dtype=float)) if levels is None else levels
     low, high = fit.ranges[x]
     other = "tokens" if x == "params" else "params"
     reach = fit.ranges[other]
     parts = []
     for level in levels:
-        product = level / (_flops_factor(runs) * FLOPS_PER_PARAM_TOKEN)
+        product = level / (_flops_factor(fit) * FLOPS_PER_PARAM_TOKEN)
         # Where the other quantity would be absurd, the curve says nothing and its loss spoils the axis.
         start, end = max(low, product / reach[1]) / 2, min(high, product / reach[0]) * 2
         along = _with_ends(np.geomspace(start, max(start, end), _POINTS), low, high)
@@ -86,7 +84,15 @@ def _loss_along(fit: FitResult, part: pd.DataFrame) -> Array:
     return fit.predict({c: part[c].to_numpy() for c in fit.law.predictors if c in part}).value
 
 
-def _flops_factor(runs: pd.DataFrame) -> float:
+def _fitted(fit: FitResult) -> pd.DataFrame:
+    return fit.points[fit.points["role"] == FITTED]
+
+
+def _flops_factor(fit: FitResult) -> float:
+    """Median C/(6ND) of the fitted runs; 1 where they are not known, as in a fit read from a file."""
+    if fit.points.empty:
+        return 1.0
+    runs = _fitted(fit)
     ratio = (runs["flops"] / (FLOPS_PER_PARAM_TOKEN * runs["params"] * runs["tokens"])).median()
     return float(ratio) if np.isfinite(ratio) else 1.0
 
@@ -166,8 +172,7 @@ def _loss_at(fit: FitResult, log_n: Array, log_ratio: Array) -> Array:
     tokens = np.exp(log_n + log_ratio)
     x = {"params": params.ravel(), "tokens": tokens.ravel()}
     if "flops" in fit.law.predictors:
-        runs = fit.points[fit.points["role"] == FITTED]
-        x["flops"] = FLOPS_PER_PARAM_TOKEN * _flops_factor(runs) * x["params"] * x["tokens"]
+        x["flops"] = FLOPS_PER_PARAM_TOKEN * _flops_factor(fit) * x["params"] * x["tokens"]
     return fit.law.predict(fit.theta, x).reshape(params.shape)
 
 
@@ -196,6 +201,5 @@ def _within(fit: FitResult, at: pd.DataFrame) -> pd.Series:
     inside = at["params"].between(*fit.ranges["params"]) & at["tokens"].between(*fit.ranges["tokens"])
     if "flops" not in fit.ranges:
         return inside
-    runs = fit.points[fit.points["role"] == FITTED]
-    flops = FLOPS_PER_PARAM_TOKEN * _flops_factor(runs) * at["params"] * at["tokens"]
+    flops = FLOPS_PER_PARAM_TOKEN * _flops_factor(fit) * at["params"] * at["tokens"]
     return inside & (flops <= fit.ranges["flops"][1])

@@ -105,6 +105,16 @@ def test_fixed_compute_takes_a_few_budgets_of_the_runs() -> None:
         assert np.abs(runs / level - 1).min() < 1e-12
 
 
+def test_a_fit_from_a_file_has_its_lines_without_its_runs() -> None:
+    fit = noisy_fit()
+    saved = FitResult.from_json(fit.to_json())
+    pd.testing.assert_frame_equal(contours(saved), contours(fit))
+    levels = np.array([1e19])
+    pd.testing.assert_frame_equal(
+        family(saved, "params", fixed="flops", levels=levels), family(fit, "params", fixed="flops", levels=levels)
+    )
+
+
 def chain(law: str = "chinchilla") -> pd.DataFrame:
     """Two fits of a law as rows; one parameter bears a name that says that it is one, as where the name is taken."""
     fit = noisy_fit(law)
