@@ -13,6 +13,8 @@ from scaling_core.laws import Array
 
 #: Points of a corner chart: a cloud of more looks the same.
 MAX_POINTS = 600
+#: A parameter that spreads by less than this share of itself is fixed.
+_ROUNDING = 1e-12
 
 
 class Corner(NamedTuple):
@@ -58,8 +60,10 @@ def correlation_matrix(fit: FitResult, *, centred: bool = True) -> pd.DataFrame:
     draws = centred_draws(fit) if centred else fit.draws
     if len(draws) < 2:
         return pd.DataFrame(np.nan, names, names)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return pd.DataFrame(np.corrcoef(draws.T), names, names)
+    spread = draws.std(axis=0)
+    fixed = spread <= _ROUNDING * np.abs(draws.mean(axis=0))
+    r = np.cov(((draws - draws.mean(axis=0)) / np.where(fixed, np.nan, spread)).T, bias=True)
+    return pd.DataFrame(r, names, names)
 
 
 def centred_draws(fit: FitResult) -> Array:

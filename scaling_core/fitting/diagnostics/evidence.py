@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.fitting.backtest import HeldOut, choose_cut, held_out, require_trainable, split
+from scaling_core.fitting.backtest import HeldOut, held_out
 from scaling_core.fitting.fit import Posed, pose
 from scaling_core.fitting.isoflop import IsoflopProfiles, profiles_of
 from scaling_core.fitting.objective import Objective, get_objective
 from scaling_core.fitting.outcome import main_quantity, outcome
 from scaling_core.fitting.result import DEFAULT_LEVEL, FitResult, quantile_interval
 from scaling_core.fitting.selection import FITTED, Selection
+from scaling_core.fitting.split import choose_cut, require_trainable, split
 from scaling_core.fitting.subsets import fit_subsets
 from scaling_core.laws import Array
 from scaling_core.runs.schema import RunTable

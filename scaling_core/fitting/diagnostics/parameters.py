@@ -101,4 +101,4 @@ def implied_sample_size(n: int, own_error: float, claimed_error: float) -> float
     Errors fall with the root of the number of runs. For the exponent of the published Chinchilla fit this gives
     hundreds of thousands, against fewer than 500 that were trained (Besiroglu et al. 2024, section 3.3).
     """
-    return n * (own_error / claimed_error) ** 2 if claimed_error > 0 else float("inf")
+    return float(n * (own_error / claimed_error) ** 2) if claimed_error > 0 else float("inf")

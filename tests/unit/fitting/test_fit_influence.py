@@ -16,7 +16,7 @@ from scaling_core.fitting.solver import minimise_starts
 from scaling_core.laws import get_law
 from scaling_core.runs import RunTable, Upload, load
 
-LAW, HUBER = get_law("chinchilla"), get_objective("huber-log")
+LAW, HUBER, MSE = get_law("chinchilla"), get_objective("huber-log"), get_objective("mse-log")
 GOPHER = 5.76e23
 #: The three of the Chinchilla points that share ranks 14 to 16 by loss.
 TIED = (12, 30, 95)
@@ -57,7 +57,7 @@ def test_a_cut_through_equal_losses_is_marked_and_each_choice_gives_another_plan
 
 @pytest.mark.parametrize("objective", ["huber-log", "mse-log"])
 def test_one_batch_equals_a_cold_fit_of_each(objective: str) -> None:
-    runs = chinchilla_runs(0.02)
+    runs = chinchilla_runs(0.02, sizes=5, lengths=4)
     path = drop_path(LAW, runs, get_objective(objective), ks=(0, 2, 7)).set_index("k")
     for k in (0, 2, 7):
         alone = fitted(runs, objective=objective, selection=Selection(drop_highest_loss=k))
@@ -69,15 +69,15 @@ def test_one_batch_equals_a_cold_fit_of_each(objective: str) -> None:
 def test_what_the_selection_drops_does_not_matter_and_its_box_does() -> None:
     runs = chinchilla_runs(0.02)
     box = Selection.parse_box("params:1e8:1e10")
-    plain = drop_path(LAW, runs, HUBER, Selection(box=box), ks=(0, 4))
+    plain = drop_path(LAW, runs, MSE, Selection(box=box), ks=(0, 4))
     assert plain["n"].tolist() == [24, 20]
-    dropped = drop_path(LAW, runs, HUBER, Selection(drop_highest_loss=3, box=box), ks=(4, 0, 4))
+    dropped = drop_path(LAW, runs, MSE, Selection(drop_highest_loss=3, box=box), ks=(4, 0, 4))
     assert dropped.equals(plain)
 
 
 def test_a_path_stops_where_too_few_rows_are_left() -> None:
     runs = chinchilla_runs(0.01, sizes=3, lengths=3)
-    assert drop_path(LAW, runs, HUBER, ks=range(20))["k"].tolist() == [0, 1, 2, 3]
+    assert drop_path(LAW, runs, MSE, ks=range(20))["k"].tolist() == [0, 1, 2, 3]
 
 
 def test_a_law_without_a_best_split_continues_the_line_of_the_runs() -> None:
@@ -95,7 +95,7 @@ def test_the_run_that_was_put_wrong_is_the_most_influential() -> None:
     N, D = grid()
     loss = chinchilla_loss(N, D) * noise(36, 0.002)
     loss[31] *= 1.1
-    found = influence(LAW, table(N, D, loss), get_objective("mse-log"))
+    found = influence(LAW, table(N, D, loss), MSE)
     assert len(found) == 36
     assert found["run"][0] == "run 32"
     assert found["residual"][0] == pytest.approx(0.1, abs=0.03)
@@ -104,7 +104,7 @@ def test_the_run_that_was_put_wrong_is_the_most_influential() -> None:
 
 def test_influence_is_what_a_fit_without_the_run_says() -> None:
     runs = chinchilla_runs(0.02)
-    found = influence(LAW, runs, get_objective("mse-log"), quantity="alpha")
+    found = influence(LAW, runs, MSE, quantity="alpha")
     whole = fitted(runs, objective="mse-log").parameters["alpha"]
     for at in (0, 20, 35):
         row = found.iloc[at]
@@ -119,7 +119,7 @@ def test_checkpoints_of_a_run_are_left_out_together() -> None:
     N, D = grid()
     runs = table(N, D, chinchilla_loss(N, D) * noise(36, 0.01), is_final=np.arange(36) % 3 == 2)
     runs.frame["run"] = [f"run {i // 3}" for i in range(36)]
-    found = influence(LAW, runs, HUBER, Selection(checkpoints="all"))
+    found = influence(LAW, runs, MSE, Selection(checkpoints="all"))
     assert len(found) == 12
     assert set(found["rows"]) == {3}
     assert sorted(found["line"] % 3) == [1] * 12  # the last of each three
