@@ -32,6 +32,7 @@ _FAR = (1e-60, 1e60)
 #: A size is looked for within so many times its start points.
 _AWAY = 1e6
 _SHOWN = 60
+_LETTERS = ", ".join(f"{c} ({COLUMNS[LETTERS[c][0][0]].title.lower()})" for c in "NDCU")
 _OWN = {"run", "loss", "line", "is_final"}
 
 
@@ -41,7 +42,7 @@ class CustomLaw(FormulaLaw):
     Raises
     ------
     UserError
-        If the text is no formula, has nothing to fit or nothing to read, or too many parameters.
+        If the text is no formula, has nothing to fit, or too many parameters.
     """
 
     source = "a formula of one's own"
@@ -72,6 +73,10 @@ class CustomLaw(FormulaLaw):
 
     def check(self, frame: pd.DataFrame) -> None:
         """Refuse runs without the columns that the formula reads, or with columns that it takes for parameters."""
+        if not self.predictors:
+            raise UserError(
+                "The formula reads nothing of the runs.", fix=f"Use {_LETTERS}, M = D/N, or a column's name."
+            )
         if "proxy_loss" in self.predictors and "proxy_loss" not in frame:
             raise UserError(
                 "The formula reads the loss, which is what it should give.",
@@ -147,10 +152,6 @@ def _check_size(tree: Any) -> None:
             f"The formula has {len(names)} parameters ({', '.join(names)}), more than {MAX_PARAMETERS}.",
             fix="Write numbers for some of them.",
         )
-    if not columns(tree):
-        letters = ", ".join(f"{letter} ({COLUMNS[letters[0][0]].title.lower()})" for letter, letters in LETTERS.items()
-                            if letter in "NDCU")  # fmt: skip
-        raise UserError("The formula reads nothing of the runs.", fix=f"Use {letters}, M = D/N, or [column].")
 
 
 @lru_cache(maxsize=128)

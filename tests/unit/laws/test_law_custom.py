@@ -296,14 +296,14 @@ def test_text_of_any_kind_is_a_law_or_an_error_for_a_person(text: str) -> None:
     with suppress(UserError):
         law = CustomLaw(text)
         assert law.parameters
-        assert law.predictors
+        assert law.formula()
 
 
 def test_there_must_be_something_to_fit_and_something_to_read() -> None:
     with pytest.raises(UserError, match="no parameters"):
         CustomLaw("1/N + 2/D")
     with pytest.raises(UserError, match="reads nothing"):
-        CustomLaw("a + b")
+        CustomLaw("a + b").check(pd.DataFrame({"params": [1e6]}))
     many = " + ".join(f"p{i}" for i in range(MAX_PARAMETERS + 1))
     with pytest.raises(UserError, match="13 parameters"):
         CustomLaw(f"{many} + N")
