@@ -8,6 +8,7 @@ import streamlit as st
 from pages.parts import data, state
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult, Selection
+from scaling_core.fitting.approaches import approaches as three_approaches
 from scaling_core.fitting.backtest import forward_chain
 from scaling_core.fitting.compare import Comparison, compare
 from scaling_core.fitting.diagnostics import diagnose
@@ -120,8 +121,6 @@ def approaches() -> pd.DataFrame:
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing three approaches")
 def _approaches(c: data.Choices) -> pd.DataFrame:
-    from scaling_core.fitting.approaches import approaches as three_approaches
-
     return three_approaches(data.table(), data.fit_of(c), c.selection)
 
 

@@ -19,7 +19,7 @@ from scaling_core.charts.ranking import ranking_chart, ranking_rows
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL, OBJECTIVES, FitResult
 from scaling_core.fitting.corner import corner
-from scaling_core.fitting.curves import chain_curves
+from scaling_core.fitting.curves import chain_curves, family
 from scaling_core.runs import RunTable
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -198,8 +198,8 @@ def ways(runs: RunTable, fit: FitResult) -> None:
         rows=rows,
     )
     for row in rows.itertuples():
-        if isinstance(row.note, str) and row.note:
-            st.caption(f":material/info: {frame.plain(f'{row.approach}: {row.note}')}")
+        if row.reason:
+            st.caption(f":material/info: {frame.plain(f'{row.title}: {row.reason}')}")
     try:
         profiles = analyses.isoflop()
     except UserError as error:
@@ -207,8 +207,11 @@ def ways(runs: RunTable, fit: FitResult) -> None:
         return
     for finding in profiles.findings:
         st.warning(f"{frame.plain(finding.text)} {frame.plain(finding.fix)}", icon=":material/warning:")
+    law = None
+    if {"params", "tokens"} == set(fit.law.predictors):
+        law = family(fit, "params", fixed="flops", levels=profiles.profiles["flops"].to_numpy())
     frame.chart(
-        isoflop_chart(profiles.points, profiles.curves, profiles.profiles, frame.palette()),
+        isoflop_chart(profiles.points, profiles.curves, profiles.profiles, frame.palette(), law),
         key="isoflop_chart",
         alt_text="Loss against parameters at each budget, the curve through it, and the size of lowest loss",
         rows=profiles.profiles.drop(columns="flags").assign(flags=profiles.profiles["flags"].map(", ".join)),
