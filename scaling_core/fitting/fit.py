@@ -14,7 +14,7 @@ from scaling_core.fitting.objective import Objective
 from scaling_core.fitting.options import Constraint, constrain, point_weights
 from scaling_core.fitting.recipe import fit_lines
 from scaling_core.fitting.result import FitResult
-from scaling_core.fitting.selection import FITTED, Selection, roles
+from scaling_core.fitting.selection import FITTED, HELD_OUT, UNUSABLE, Selection, roles
 from scaling_core.fitting.solver import Problem, minimise_starts
 from scaling_core.fitting.uncertainty import DEFAULT_METHOD, get_method
 from scaling_core.laws import Array, Held, Law
@@ -75,7 +75,7 @@ def pose(
     law = law.on(table.frame)
     law.check(table.frame)
     role = _roles(law, table, selection)
-    rows = table.frame[role == FITTED]
+    rows = table.frame[role.to_numpy() == FITTED]
     held = law.settle(rows, frozenset(c.name for c in constraints))
     require_enough(law, rows, sum(c.is_fixed for c in constraints) + len(held))
     loss = rows["loss"].to_numpy(dtype=float)
@@ -132,7 +132,7 @@ def fit(
     to_natural = posed.problem.working.to_natural
     theta = to_natural(u)
     points = _points(law, theta, table, posed.role)
-    residuals = points.loc[posed.role == FITTED, "residual"].to_numpy(dtype=float)
+    residuals = points["residual"].to_numpy()[posed.role.to_numpy() == FITTED]
     return FitResult(
         law=law,
         theta=theta,
@@ -182,16 +182,16 @@ def require_enough(law: Law, rows: pd.DataFrame, fixed: int = 0) -> None:
             f"{law.title} has {free} free parameters and needs at least {need} runs; {len(rows)} are chosen.",
             fix="Choose more runs or a simpler law.",
         )
+    distinct = {name: len(np.unique(rows[name].to_numpy(dtype=float))) for name in law.predictors}
     for name in law.predictors:
-        distinct = rows[name].nunique()
-        if distinct < 2:
+        if distinct[name] < 2:
             column = COLUMNS.get(name)
             said = f"{column.symbol} ({column.title.lower()})" if column else f"“{name}”"
             raise UserError(
                 f"All chosen runs have the same {said}, so {law.title} cannot be fitted.",
                 fix="Choose a law in another quantity, or add runs that differ.",
             )
-    if rows.groupby(list(law.predictors)).ngroups < free:
+    if max(distinct.values(), default=0) < free and len(rows[list(law.predictors)].drop_duplicates()) < free:
         raise UserError(
             f"{law.title} has {free} free parameters, but the chosen runs stand at fewer different places.",
             fix="Choose a simpler law, or add runs that differ.",
@@ -206,28 +206,30 @@ def _groups(rows: pd.DataFrame, selection: Selection) -> np.ndarray:
 
 
 def _points(law: Law, theta: np.ndarray, table: RunTable, role: pd.Series) -> pd.DataFrame:
-    points = table.frame.assign(role=role, predicted=np.nan, residual=np.nan)
-    known = (role != "unusable").to_numpy()
-    x = {name: points.loc[known, name].to_numpy(dtype=float) for name in law.predictors}
-    predicted = law.predict(theta, x)
-    points.loc[known, "predicted"] = predicted
-    points.loc[known, "residual"] = points.loc[known, "loss"].to_numpy(dtype=float) / predicted - 1
-    return points
+    known = role.to_numpy() != UNUSABLE
+    predicted = np.full(len(role), np.nan)
+    predicted[known] = law.predict(theta, {n: table.frame[n].to_numpy(dtype=float)[known] for n in law.predictors})
+    residual = table.frame["loss"].to_numpy(dtype=float) / predicted - 1
+    return table.frame.assign(role=role, predicted=predicted, residual=residual)
 
 
 def _ranges(rows: pd.DataFrame, predictors: tuple[str, ...]) -> dict[str, tuple[float, float]]:
-    names = dict.fromkeys(("params", "tokens", "flops", "loss", *predictors))
-    values = {name: rows[name].dropna() for name in names}
-    return {name: (float(v.min()), float(v.max())) for name, v in values.items() if len(v)}
+    ranges = {}
+    for name in dict.fromkeys(("params", "tokens", "flops", "loss", *predictors)):
+        values = rows[name].to_numpy(dtype=float)
+        known = values[~np.isnan(values)]
+        if len(known):
+            ranges[name] = (float(known.min()), float(known.max()))
+    return ranges
 
 
 def _notes(
     law: Law, table: RunTable, role: pd.Series, selection: Selection, lost: int, resamples: int
 ) -> tuple[str, ...]:
-    counts = role.value_counts()
+    held_out, unusable = (int(np.sum(role.to_numpy() == name)) for name in (HELD_OUT, UNUSABLE))
     notes = []
-    if counts.get("held out", 0):
-        notes.append(f"{counts['held out']} rows outside the chosen box are held out.")
+    if held_out:
+        notes.append(f"{held_out} rows outside the chosen box are held out.")
     if selection.drop_highest_loss:
         notes.append(f"The {selection.drop_highest_loss} highest losses are left out.")
     earlier = int((~table.frame["is_final"]).sum())
@@ -235,8 +237,8 @@ def _notes(
         notes.append(f"{earlier} checkpoints before the end of their runs are left out.")
     if earlier and selection.checkpoints == "all":
         notes.append("Checkpoints of one run are resampled together: they are not independent.")
-    if counts.get("unusable", 0):
-        notes.append(f"{counts['unusable']} rows lack a value that the law reads.")
+    if unusable:
+        notes.append(f"{unusable} rows lack a value that the law reads.")
     if not resamples:
         notes.append("No bootstrap was asked for, so there are no intervals.")
     if lost:

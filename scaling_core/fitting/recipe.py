@@ -54,12 +54,8 @@ def fit_line(flops: Array, y: Array) -> Line | None:
 
 def fit_lines(runs: pd.DataFrame) -> dict[str, Any]:
     """Lines for ``params``, ``tokens`` and ``tokens_per_param`` of runs that have N, D and C, as JSON types."""
-    known = runs.dropna(subset=["params", "tokens", "flops"])
-    columns = {
-        "params": known["params"],
-        "tokens": known["tokens"],
-        "tokens_per_param": known["tokens"] / known["params"],
-    }
-    flops = known["flops"].to_numpy(dtype=float)
-    lines = {name: fit_line(flops, y.to_numpy(dtype=float)) for name, y in columns.items()}
+    n, d, c = (runs[name].to_numpy(dtype=float) for name in ("params", "tokens", "flops"))
+    known = np.logical_and.reduce([np.isfinite(v) & (v > 0) for v in (n, d, c)])
+    columns = {"params": n[known], "tokens": d[known], "tokens_per_param": d[known] / n[known]}
+    lines = {name: fit_line(c[known], y) for name, y in columns.items()}
     return {name: asdict(line) for name, line in lines.items() if line}

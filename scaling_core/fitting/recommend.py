@@ -46,8 +46,9 @@ def recommend(table: RunTable) -> Recommendation | None:
 
 def correlation(frame: pd.DataFrame) -> float:
     """Correlation of ln N and ln D over the rows that have both."""
-    both = frame[["params", "tokens"]].dropna()
-    return float(np.corrcoef(np.log(both["params"]), np.log(both["tokens"]))[0, 1])
+    n, d = (frame[name].to_numpy(dtype=float) for name in ("params", "tokens"))
+    both = ~np.isnan(n) & ~np.isnan(d)
+    return float(np.corrcoef(np.log(n[both]), np.log(d[both]))[0, 1])
 
 
 def _enough_for_both(frame: pd.DataFrame) -> bool:
