@@ -113,6 +113,11 @@ class FitResult:
             return Band(value, nothing, nothing)
         return Band(value, *quantile_interval(self.law.predict(self.draws, x), interval))
 
+    def shown(self, band: Band) -> Band:
+        """A prediction as the metric itself: the end that costs more is the lower one where higher is better."""
+        value, a, b = (self.metric.shown(v) for v in band)
+        return Band(value, np.minimum(a, b), np.maximum(a, b))
+
     def scatter(self) -> float:
         """Root mean square of the fitted runs' relative residuals; NaN for a fit read from a file."""
         if self.points.empty:
@@ -124,6 +129,8 @@ class FitResult:
         """Return a few lines of text: parameters with intervals, objective and certificate."""
         c = self.certificate
         lines = [f"{self.law.title} on {self.n_points} points, objective {self.objective} = {self.value:.14g}"]
+        if self.metric != LOSS:
+            lines.append(f"  fitted is {self.metric.cost_title}")
         intervals = self.intervals(level)
         for name, value in self.parameters.items():
             low_high = intervals.get(name)
@@ -144,7 +151,7 @@ class FitResult:
             "formula": self.law.formula(),
             "parameters": self.parameters,
             "objective": {"name": self.objective, "value": self.value, "delta": self.delta},
-            "metric": asdict(self.metric),
+            "metric": {**asdict(self.metric), "text": self.metric.text, "fitted": self.metric.cost_title},
             "weights": self.weights,
             "constraints": [c.format() for c in self.constraints],
             "certificate": self.certificate.to_json(),

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from scaling_core.runs.metrics import LOSS, Metric, metric_of
+from scaling_core.runs.metrics import LOSS, Metric, Values, metric_of
 
 Severity = Literal["info", "warning", "question"]
 
@@ -101,23 +101,28 @@ class RunTable:
     notes: tuple[Note, ...]
     metric: Metric = LOSS
 
-    def measured_by(self, column: str) -> RunTable:
+    def measured_by(self, text: str) -> RunTable:
         """Return the same runs judged by another column: its cost becomes ``loss``, the loss ``proxy_loss``.
+
+        Parameters
+        ----------
+        text : str
+            ``accuracy``, or with what is else guessed: ``accuracy:higher:1``, ``wer:lower`` (see ``metric_of``).
 
         Raises
         ------
         UserError
             If the column is no metric.
         """
-        if column == self.metric.column:
-            return self
-        metric = metric_of(self.frame, column)
-        values = self.frame[column].to_numpy(dtype=float)
-        frame = self.frame.assign(proxy_loss=self.frame["loss"], loss=metric.cost(values))
-        text = f"Fitted is “{column}”" + (
-            f" as its distance from {metric.best:g}, since higher is better." if metric.higher_is_better else "."
-        )
-        return replace(self, frame=frame, metric=metric, notes=(*self.notes, Note("info", text)))
+        frame = self.frame
+        if self.metric != LOSS:  # judged by another metric so far
+            frame = frame.assign(loss=frame["proxy_loss"]).drop(columns="proxy_loss")
+        metric = metric_of(frame, text)
+        if metric == LOSS:
+            return replace(self, frame=frame, metric=LOSS)
+        cost = metric.cost(frame[metric.column].to_numpy(dtype=float))
+        frame = frame.assign(proxy_loss=frame["loss"], loss=cost)
+        return replace(self, frame=frame, metric=metric, notes=(*self.notes, *_metric_notes(metric, cost)))
 
     @property
     def has_loss(self) -> bool:
@@ -134,6 +139,16 @@ class RunTable:
         """Smallest and largest value of a numeric column, or None where it holds nothing."""
         values = self.frame[column].dropna()
         return (float(values.min()), float(values.max())) if len(values) else None
+
+
+def _metric_notes(metric: Metric, cost: Values) -> list[Note]:
+    way = "higher" if metric.higher_is_better else "lower"
+    distance = "" if metric.cost_title == metric.title else f" as its distance from {metric.best:g}"
+    notes = [Note("info", f"Fitted is “{metric.title}”{distance}, since {way} is better.")]
+    if perfect := int((cost == 0).sum()):
+        text = f"{perfect} rows reach the best value {metric.best:g}: a law that only comes near to it leaves them out."
+        notes.append(Note("warning", text))
+    return notes
 
 
 def concatenate(tables: Sequence[RunTable]) -> RunTable:

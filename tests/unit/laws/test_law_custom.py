@@ -80,7 +80,8 @@ def central(function: Any, at: Array, i: int, h: float = 1e-4) -> Array:
     """Central difference of order four by coordinate ``i`` of the last axis."""
     step = np.zeros(at.shape[-1])
     step[i] = h * max(1e-2, float(np.abs(at[..., i]).max()))
-    near, far = (function(at + k * step) - function(at - k * step) for k in (1, 2))
+    with np.errstate(invalid="ignore"):
+        near, far = (function(at + k * step) - function(at - k * step) for k in (1, 2))
     return np.asarray((8 * near - far) / (12 * step[i]))
 
 
