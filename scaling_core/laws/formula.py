@@ -198,7 +198,7 @@ class _WorkingFormula(Working):
         for i in np.flatnonzero(self.in_log):
             theta[..., i] *= np.exp(self._shift(u, self.names[i]))
         low, high = np.array([(p.lower, p.upper) for p in self.law.parameters]).T
-        return np.clip(theta, low, high)  # e to the ln of a bound may lie a rounding beyond it
+        return np.asarray(np.clip(theta, low, high))  # e to the ln of a bound may lie a rounding beyond it
 
     def from_natural(self, theta: Array) -> Array:
         theta = np.asarray(theta, dtype=float)
