@@ -35,6 +35,8 @@ def bounds(e: Evidence) -> Finding | None:
 
 def spare(e: Evidence) -> Finding | None:
     """Hardly more runs than parameters."""
+    if len(e.rows):
+        return few_to_spare(len(e.rows) - e.posed.problem.free)
     fixed = sum(c.is_fixed for c in e.fit.constraints)
     return few_to_spare(e.fit.n_points - len(e.fit.law.parameters) + fixed)
 

@@ -25,6 +25,8 @@ from scaling_core.units import format_flops, format_number
 
 #: With more fitted rows than this, diagnostics that refit are left out.
 MOST_ROWS = 5_000
+#: Nobody trains more runs than this as profiles: so many rows are checkpoints.
+_MOST_IN_PROFILES = 2_000
 #: An answer that moves by this factor is another plan; an interval this wide leaves the plan open.
 ANOTHER_PLAN, OPEN = 1.5, 10.0
 #: Relative residuals below this are rounding.
@@ -174,7 +176,9 @@ class Evidence:
 
     @cached_property
     def profiles(self) -> IsoflopProfiles | None:
-        """The runs as isoFLOP profiles; None where no budget has runs of several sizes."""
+        """The runs as isoFLOP profiles; None where no budget has several sizes, or rows are too many for any."""
+        if len(self.rows) > _MOST_IN_PROFILES:
+            return None
         known = self.rows[["params", "tokens", "flops"]].notna().all(axis=1)
         try:
             return profiles_of(self.rows[known])

@@ -60,8 +60,9 @@ def largest_held_out(e: Evidence) -> Finding | None:
         return None
     a = e.ahead
     answer = float(e.said(a.theta[None])[0])
+    runs = "the larger run" if a.n_test == 1 else f"the {a.n_test} larger runs"
     text = (
-        f"Fitted below {format_flops(a.above, 2)} FLOPs, the law foretells the {a.n_test} larger runs to "
+        f"Fitted below {format_flops(a.above, 2)} FLOPs, the law foretells {runs} to "
         f"{_percent(a.error)} (up to {format_ratio(a.beyond)} the compute)"
     )
     if e.factor(answer) >= ANOTHER_PLAN:

@@ -67,12 +67,24 @@ def test_starts_that_do_not_agree() -> None:
 def test_bounds_condition_and_spare() -> None:
     assert look("bounds") is look("condition") is look("spare") is None
     bound, loose = look("bounds", with_certificate(on_bound=("E",))), look("condition", with_certificate(condition=1e4))
-    spare = look("spare", replace(plain()[1], n_points=7))
+    spare = look("spare", replace(plain()[1], points=plain()[1].points[:7], n_points=7))
     assert bound is not None
     assert loose is not None
     assert spare is not None
     assert bound.text.startswith("E ended on the edge")
     assert (loose.number, spare.number) == (1e4, 2)
+
+
+def test_a_parameter_that_the_runs_leave_open_is_none_to_spare_runs_for() -> None:
+    """Where C is 6ND nothing tells its exponent from those of N and D: the law holds one and fits three numbers."""
+    n, d = grid(3, 2)
+    runs = table(n, d, 20 * n**-0.08 * d**-0.05 * noise(6, 0.003))
+    fit = fitted(runs, "multiplicative", "mse-log")
+    assert "Only" not in " ".join(fit.certificate.reasons)
+    assert LOOK["spare"](Evidence(runs, fit)) is None
+    assert (
+        LOOK["spare"](Evidence(runs, fitted(table(n[:5], d[:5], runs.frame["loss"][:5]), "multiplicative"))) is not None
+    )
 
 
 def test_two_parameters_that_move_as_one() -> None:
