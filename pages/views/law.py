@@ -32,7 +32,8 @@ def body() -> None:
         answer(fit)
         law_controls.views(fit.law.predictors)
         main_chart(fit)
-        points.sentence(fit.points["role"])
+        if state.get("box") or not on_contours(fit):
+            points.sentence(fit.points["role"])
     law_findings.draw(runs, fit)
     law_sections.draw(runs, fit)
 
@@ -60,7 +61,7 @@ def main_chart(fit: FitResult) -> None:
         draw(fit, x, None, line(fit, _BEYOND))
     elif not {"params", "tokens"} <= set(fit.law.predictors):
         draw(fit, fit.law.predictors[0], None, None)
-    elif view == "contours":
+    elif on_contours(fit):
         contour_view(fit)
     elif view == "isoflop":
         draw(fit, "params", family(fit, "params", fixed="flops"), None, "compute")
