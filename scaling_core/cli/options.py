@@ -8,18 +8,23 @@ from pathlib import Path
 from scaling_core.cli import values
 from scaling_core.errors import UserError
 from scaling_core.fitting import (
+    BY_COMPUTE,
     DEFAULT_LEVEL,
+    DEFAULT_METHOD,
     DEFAULT_RESAMPLES,
+    METHODS,
     OBJECTIVES,
+    Constraint,
     FitResult,
     Objective,
     Selection,
     fit,
+    get_method,
     get_objective,
     recommend,
 )
 from scaling_core.laws import LAWS, Law, get_law
-from scaling_core.runs import LOSS_UNITS, Overrides, RunTable, Upload, load
+from scaling_core.runs import LOSS, LOSS_UNITS, Overrides, RunTable, Upload, load
 
 
 def add_files(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
@@ -34,23 +39,37 @@ def add_files(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
 
 def add_law(parser: argparse.ArgumentParser) -> None:
     """Add the choice of a law."""
-    parser.add_argument("--law", metavar="LAW", help=f"one of {', '.join(LAWS)}; by default what the runs support")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--law", metavar="LAW", help=f"one of {', '.join(LAWS)}, or ratio:COLUMN/COLUMN; by default what "
+                     "the runs support")  # fmt: skip
+    one.add_argument("--formula", metavar="TEXT", help="a law of your own in N, D, C, U, M = D/N and columns, say "
+                     "'E + A/N^alpha + B/D^beta'")  # fmt: skip
 
 
 def add_fit_options(parser: argparse.ArgumentParser) -> None:
     """Add how a law is fitted: the objective, the points, the intervals."""
     add_objective(parser)
     add_points(parser)
+    parser.add_argument("--weights", default="", metavar="COLUMN", help=f"weight the runs by a column, or {BY_COMPUTE}")
+    parser.add_argument("--bound", action="append", default=[], metavar="NAME=LOW:HIGH",
+                        help="keep a parameter between two values, say alpha=0.2:0.5 (repeatable)")  # fmt: skip
+    parser.add_argument("--fix", action="append", default=[], metavar="NAME=VALUE",
+                        help="fix a parameter, say alpha=0.34 (repeatable)")  # fmt: skip
+    parser.add_argument("--method", default=DEFAULT_METHOD, metavar="NAME",
+                        help=f"how intervals are made, one of {', '.join(METHODS)}")  # fmt: skip
     add_draws(parser)
 
 
 def add_objective(parser: argparse.ArgumentParser) -> None:
     """Add what is minimised."""
     parser.add_argument("--objective", default="huber-log", metavar="NAME", help=f"one of {', '.join(OBJECTIVES)}")
+    parser.add_argument("--delta", type=values.positive, metavar="X", help="threshold of a Huber objective")
 
 
 def add_points(parser: argparse.ArgumentParser) -> None:
-    """Add which points are fitted."""
+    """Add which points are fitted, and by what they are judged."""
+    parser.add_argument("--metric", default=LOSS.column, metavar="COLUMN[:higher|lower[:BEST]]",
+                        help="fit another column than the loss, say accuracy:higher:100")  # fmt: skip
     parser.add_argument(
         "--drop-highest-loss", type=values.count, default=0, metavar="K", help="leave out the K highest losses"
     )
@@ -92,20 +111,39 @@ def load_measured(options: argparse.Namespace) -> RunTable:
         If a question about the loss has to be answered first.
     """
     table = load_runs(options)
+    measured = table.measured_by(options.metric)
     questions = [n for n in table.notes if n.severity == "question"]
-    if questions and not table.has_loss:
+    if questions and not measured.has_loss:
         raise UserError(questions[0].text, where=questions[0].file, fix="Say it with --bytes-per-token.")
-    return table
+    return measured
 
 
 def chosen_law(options: argparse.Namespace, table: RunTable) -> Law:
     """The law asked for, or the one that the runs support."""
+    if options.formula is not None:
+        return get_law(f"custom:{options.formula}")
     return get_law(options.law or (found.law if (found := recommend(table)) else "power-c"))
 
 
 def chosen_objective(options: argparse.Namespace) -> Objective:
     """What is minimised."""
-    return get_objective(options.objective)
+    objective = get_objective(options.objective)
+    return objective if options.delta is None else objective.with_delta(options.delta)
+
+
+def chosen_constraints(options: argparse.Namespace) -> tuple[Constraint, ...]:
+    """What parameters may be.
+
+    Raises
+    ------
+    UserError
+        If a bound is no range, or a value to fix at is one.
+    """
+    bounds, fixed = ([Constraint.parse(text) for text in texts] for texts in (options.bound, options.fix))
+    for text, constraint in zip(options.fix, fixed, strict=True):
+        if not constraint.is_fixed:
+            raise UserError(f"“{text}” fixes nothing.", fix=f"Write --bound {text}, or --fix {constraint.name}=VALUE.")
+    return (*bounds, *fixed)
 
 
 def chosen_selection(options: argparse.Namespace) -> Selection:
@@ -124,4 +162,7 @@ def fit_files(options: argparse.Namespace) -> FitResult:
         chosen_selection(options),
         resamples=options.bootstrap,
         seed=options.seed,
+        weights=options.weights,
+        constraints=chosen_constraints(options),
+        method=get_method(options.method).name,
     )

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scaling_core.cli import values
 from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_files
 from scaling_core.cli.output import json_text, show
@@ -14,7 +16,7 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import PUBLISHED, Basis, Scenario, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.planning.plan import Plan
-from scaling_core.runs import Upload
+from scaling_core.runs import LOSS, Metric, Upload
 from scaling_core.units import format_count, format_flops, format_number
 
 
@@ -32,11 +34,27 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the plan."""
-    answer = plan(_basis(options), Scenario(options.flops, options.level))
-    show(json_text(answer.to_json()) if options.json else _text(answer))
+    basis, metric = _basis(options)
+    answer = plan(basis, Scenario(options.flops, options.level))
+    show(json_text(_report(answer, metric)) if options.json else _text(answer, metric))
 
 
-def _text(answer: Plan) -> str:
+def _report(answer: Plan, metric: Metric) -> dict[str, Any]:
+    """The plan, in which ``loss`` is the cost of another metric where one was fitted, and then the metric itself."""
+    report = answer.to_json()
+    if metric != LOSS:
+        value, interval = _shown(answer, metric)
+        report["metric"] = {"text": metric.text, "fitted": metric.cost_title, "value": value, "interval": interval}
+    return report
+
+
+def _shown(answer: Plan, metric: Metric) -> tuple[float, tuple[float, ...]]:
+    """The metric that the plan reaches, and its interval; no ends without draws."""
+    ends = metric.shown(np.array(answer.intervals.get("loss", ())))
+    return float(metric.shown(np.array(answer.loss))), tuple(sorted(map(float, ends)))
+
+
+def _text(answer: Plan, metric: Metric) -> str:
     def between(name: str, write: Any) -> str:
         low_high = answer.intervals.get(name)
         return f" ({write(low_high[0])} to {write(low_high[1])})" if low_high else ""
@@ -49,17 +67,23 @@ def _text(answer: Plan) -> str:
         ("loss", "loss", lambda v: format_number(v, 4)),
     ):
         lines.append(f"  {title:<22} {write(getattr(answer, name))}{between(name, write)}")
+    if metric != LOSS:
+        value, ends = _shown(answer, metric)
+        lines[-1] = f"  {metric.title:<22} {format_number(value, 4)}"
+        lines[-1] += f" ({format_number(ends[0], 4)} to {format_number(ends[1], 4)})" if ends else ""
     lines.append(f"  intervals are {answer.level:.0%}" if answer.intervals else "  no intervals")
     return "\n".join(lines + [f"  - {note}" for note in answer.notes])
 
 
-def _basis(options: argparse.Namespace) -> Basis:
+def _basis(options: argparse.Namespace) -> tuple[Basis, Metric]:
+    """What to plan with, and what its law is about."""
     given = [bool(options.fit), bool(options.published), bool(options.files)]
     if sum(given) != 1:
         raise UserError("A plan needs one law.", fix="Give --fit FIT.json, or --published NAME, or files of runs.")
     if options.published:
-        return basis_of_published(get_published(options.published))
-    return basis_of_fit(_read_fit(Path(options.fit)) if options.fit else fit_files(options))
+        return basis_of_published(get_published(options.published)), LOSS
+    fit = _read_fit(Path(options.fit)) if options.fit else fit_files(options)
+    return basis_of_fit(fit), fit.metric
 
 
 def _read_fit(path: Path) -> FitResult:

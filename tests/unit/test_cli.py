@@ -15,7 +15,7 @@ import pytest
 from made_runs import chinchilla_runs
 
 from scaling_core.cli import json_text, main
-from scaling_core.fitting import Range, Selection, fit, get_objective
+from scaling_core.fitting import Range, Selection, fit, get_objective, parse_constraints
 from scaling_core.laws import LAWS, get_law
 from scaling_core.planning import PUBLISHED, Scenario, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.runs import Upload, load
@@ -149,6 +149,71 @@ def test_fit_for_people_names_intervals_and_certificate(capsys: Capture, grid_cs
     assert "certificate: good" in text
 
 
+def test_fit_takes_every_setting(capsys: Capture, grid_csv: str) -> None:
+    settings = ("--objective", "huber-log", "--delta", "0.01", "--weights", "flops^0.5", "--bound", "E=1:1.7",
+                "--fix", "alpha=0.33", "--fix", "beta=0.35", "--method", "wild", "--bootstrap", "20")  # fmt: skip
+    data = answered(capsys, "fit", grid_csv, "--law", "chinchilla", *settings)
+    result = fit(
+        get_law("chinchilla"),
+        load([Upload.from_path(grid_csv)]),
+        get_objective("huber-log").with_delta(0.01),
+        resamples=20,
+        weights="flops^0.5",
+        constraints=parse_constraints("E=1:1.7;alpha=0.33;beta=0.35"),
+        method="wild",
+    )
+    assert data["parameters"] == result.parameters
+    assert data["bootstrap"]["draws"] == result.draws.tolist()
+    assert data["objective"] == {"name": "huber-log", "value": result.value, "delta": 0.01}
+    assert (data["weights"], data["bootstrap"]["method"]) == ("flops^0.5", "wild")
+    assert data["constraints"] == ["E=1:1.7", "alpha=0.33", "beta=0.35"]
+    assert (data["parameters"]["alpha"], data["parameters"]["beta"]) == (0.33, 0.35)
+    assert data["parameters"]["E"] == pytest.approx(1.7)
+
+
+def test_fit_takes_a_formula(capsys: Capture, grid_csv: str) -> None:
+    typed = answered(capsys, "fit", grid_csv, "--formula", "E + A/N^alpha + B/D^beta", *QUICK)
+    known = answered(capsys, "fit", grid_csv, "--law", "chinchilla", *QUICK)
+    named = answered(capsys, "fit", grid_csv, "--law", "custom:E + A/N^alpha + B/D^beta", *QUICK)
+    assert typed == named
+    assert typed["law"] == "custom:E + A/N^alpha + B/D^beta"
+    assert typed["objective"]["value"] == pytest.approx(known["objective"]["value"], rel=1e-9)
+    assert typed["parameters"] == pytest.approx(known["parameters"], rel=1e-5)
+
+
+def test_a_fit_of_a_formula_is_planned_from(capsys: Capture, grid_csv: str, tmp_path: Path) -> None:
+    saved = tmp_path / "fit.json"
+    saved.write_text(said(capsys, "fit", grid_csv, "--formula", "E + A/N^alpha + B/D^beta", *QUICK, "--json"))
+    typed = answered(capsys, "plan", "--fit", str(saved), "--flops", "1e23")
+    known = answered(capsys, "plan", grid_csv, "--law", "chinchilla", *QUICK, "--flops", "1e23")
+    assert typed["params"] == pytest.approx(known["params"], rel=1e-4)
+    assert typed["intervals"]["loss"] == pytest.approx(known["intervals"]["loss"], rel=1e-6)
+
+
+@pytest.fixture(scope="module")
+def accuracy_csv(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Runs whose accuracy in percent is 90 − 20·(loss − 1.8), with no loss beside it."""
+    frame = chinchilla_runs(0.003).frame[["run", "params", "tokens", "loss"]]
+    path = tmp_path_factory.mktemp("metrics") / "accuracy.csv"
+    frame.assign(accuracy=90 - 20 * (frame["loss"] - 1.8)).drop(columns="loss").to_csv(path, index=False)
+    return str(path)
+
+
+def test_a_metric_is_fitted_and_planned(capsys: Capture, accuracy_csv: str) -> None:
+    options = ("--law", "chinchilla", "--metric", "accuracy:higher:100", *QUICK)
+    data = answered(capsys, "fit", accuracy_csv, *options)
+    assert data["metric"]["text"] == "accuracy:higher:100"
+    assert "fitted is 100 − accuracy" in said(capsys, "fit", accuracy_csv, *options)
+    answer = answered(capsys, "plan", accuracy_csv, *options, "--flops", "1e22")
+    assert answer["metric"]["value"] == pytest.approx(100 - answer["loss"])
+    assert answer["metric"]["interval"] == pytest.approx([100 - v for v in answer["intervals"]["loss"]][::-1])
+    assert 78 < answer["metric"]["value"] < 86
+    text = said(capsys, "plan", accuracy_csv, *options, "--flops", "1e22")
+    (line,) = [each for each in text.splitlines() if each.startswith("  accuracy  ")]
+    assert " to " in line
+    assert "  loss " not in text
+
+
 def test_plan_as_json(capsys: Capture, fit_json: str) -> None:
     data = answered(capsys, "plan", "--published", "besiroglu", "--flops", "5.76e23")
     expected = plan(basis_of_published(get_published("besiroglu")), Scenario(5.76e23))
@@ -233,6 +298,18 @@ def files(tmp_path: Path, grid_csv: str, fit_json: str, root: Path) -> Files:
         ("inspect {grid} --map loss=absent", ("absent",)),
         ("fit {missing.csv} --law chinchilla", ("missing.csv", "no such file")),
         ("fit {grid} --law chinchila", ("chinchila", *LAWS)),
+        ("fit {grid} --law chinchilla --delta 0.1 --objective mse", ("no delta",)),
+        ("fit {grid} --law chinchilla --fix alpha=0.1:0.2", ("fixes nothing", "--bound alpha=0.1:0.2")),
+        ("fit {grid} --law chinchilla --fix alpha", ("alpha=0.34",)),
+        ("fit {grid} --law chinchilla --bound gamma=0:1", ("gamma", "E, A, B")),
+        ("fit {grid} --law chinchilla --weights colour", ("colour",)),
+        ("fit {grid} --law chinchilla --method jackknife", ("jackknife", "pairs")),
+        ("fit {grid} --metric accuracy", ("accuracy", "loss")),
+        ("fit {grid} --metric loss:higher", ("lower is better",)),
+        ("fit {grid} --formula E+A/N**a+@", ("“@”", "character 10")),
+        ("fit {grid} --formula E+A*loss", ("reads the loss",)),
+        ("fit {grid} --formula E+A*devices", ("reads nothing",)),
+        ("fit {grid} --law ratio:devices/N", ("devices",)),
         ("fit {grid} --law chinchilla --objective rmse", ("rmse", "huber-log", "mae-log")),
         ("fit {gpt3} --law power-c", ("loss",)),
         ("fit {two.csv} --law chinchilla", ("at least 6 runs",)),
@@ -274,6 +351,8 @@ def test_what_a_person_can_mend_is_one_line_and_status_2(
         (["fit", "x.csv", "--bootstrap", "-1"], "-1"),
         (["fit", "x.csv", "--drop-highest-loss", "2.5"], "2.5"),
         (["fit", "x.csv", "--level", "1.0"], "1.0"),
+        (["fit", "x.csv", "--delta", "-1"], "-1"),
+        (["fit", "x.csv", "--law", "chinchilla", "--formula", "a*N"], "--formula"),
         (["fit", "x.csv", "--bytes-per-token", "0"], "0"),
         (["fit", "x.csv", "--loss-unit", "furlongs"], "furlongs"),
         (["guess", "x.csv"], "guess"),
