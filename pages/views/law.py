@@ -69,6 +69,11 @@ def main_chart(fit: FitResult) -> None:
         draw(fit, view, family(fit, view), best_line(fit) if view == "flops" else None)
 
 
+def on_contours(fit: FitResult) -> bool:
+    """Whether the chart shows N against D, where nothing can be dragged."""
+    return state.get("view") == "contours" and {"params", "tokens"} <= set(fit.law.predictors)
+
+
 def draw(fit: FitResult, x: str, curves: pd.DataFrame | None, main: pd.DataFrame | None, fixed: str = "") -> None:
     rows = main if curves is None else curves if main is None else main
     figure = law_chart(fit.points, View(x, "loss"), frame.palette(), curves=curves, main=main, extent=fit.ranges.get(x))
