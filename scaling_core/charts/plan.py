@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import altair as alt
@@ -12,20 +13,39 @@ import pandas as pd
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
+from scaling_core.charts.readout import NARROW, ROW_HEIGHT, Told, numbers, write
 from scaling_core.planning import LOG_STEP
+from scaling_core.planning.words import duration, money
 from scaling_core.units import format_count, format_flops, format_number, format_ratio
 
 #: Name of the Vega parameter that the slider moves.
 BUDGET = "budget"
 _LOSS_HEIGHT, _SIZE_HEIGHT = 300, 200
 _CALM, _BEYOND = "calm", "beyond"
-_NARROW = "width < 620"
-_COLUMNS = (
-    ("params", "parameters N", "N", 0.0),
-    ("tokens", "tokens D", "D", 0.26),
-    ("tokens_per_param", "tokens per parameter", "D/N", 0.52),
-    ("loss", "loss, nats per token", "loss", 0.76),
-)
+_COLUMNS = [
+    Told("params", "parameters N", "N", 0.0),
+    Told("tokens", "tokens D", "D", 0.26),
+    Told("tokens_per_param", "tokens per parameter", "D/N", 0.52),
+    Told("loss", "loss, nats per token", "loss", 0.76),
+]
+#: Said below, where the frontier has them.
+_FURTHER = [
+    Told("cost_usd", "cost", "cost", 0.0),
+    Told("days", "time", "time", 0.26),
+    Told("gpu_hours", "accelerator-hours", "hours", 0.52),
+    Told("epochs", "passes over the data", "passes", 0.76),
+]
+_WRITE: dict[str, Callable[[float], str]] = {
+    "params": format_count,
+    "tokens": format_count,
+    "tokens_per_param": format_number,
+    "loss": lambda v: format_number(v, 4),
+    "cost_usd": money,
+    "days": duration,
+    "gpu_hours": format_count,
+    "epochs": lambda v: format_number(v, 2 if v < 100 else 3),
+}
+_UNITS = {" second": " s", " minute": " min", " hour": " h", " day": " d", " year": " y"}
 
 
 def plan_chart(
@@ -75,22 +95,52 @@ class _Panel:
 def _with_texts(frontier: pd.DataFrame, level: float, without_interval: str) -> pd.DataFrame:
     """Every sentence the read-out can say, written once: the browser only picks the row."""
     rows = frontier.copy()
-    sure = f", {level:.0%} intervals" if rows["loss_low"].notna().any() else ""
-    rows["budget_text"] = [f"With {format_flops(c)} FLOPs{sure}" for c in rows["flops"]]
-    for name, write in (
-        ("params", format_count),
-        ("tokens", format_count),
-        ("tokens_per_param", format_number),
-        ("loss", lambda v: format_number(v, 4)),
-    ):
-        rows[f"{name}_text"] = [write(v) for v in rows[name]]
-        pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
-        rows[f"{name}_interval"] = [
-            f"{write(a)} – {write(b)}" if math.isfinite(a) else without_interval for a, b in pairs
-        ]
+    rows["budget_text"], rows["budget_short"] = zip(*_budget_texts(rows, level), strict=True)
+    for told in _COLUMNS:
+        _write_number(rows, told.name, without_interval)
+    for told in _further(rows):
+        _write_number(rows, told.name, "")
     rows["warning"], rows["warning_short"] = zip(*[_warning(b) for b in rows["beyond"]], strict=True)
     rows["state"] = np.where(rows["beyond"].fillna(1.0) == 1.0, _CALM, _BEYOND)
     return rows
+
+
+def _write_number(rows: pd.DataFrame, name: str, without_interval: str) -> None:
+    """A quantity as text, short for narrow views, and its interval where it has one."""
+    say = _WRITE[name]
+    rows[f"{name}_text"] = [say(v) for v in rows[name]]
+    if name == "days":
+        rows["days_short"] = [_short_units(text) for text in rows["days_text"]]
+        say = lambda v: _short_units(duration(v))  # noqa: E731
+    if f"{name}_low" in rows:
+        pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
+        rows[f"{name}_interval"] = [f"{say(a)} – {say(b)}" if math.isfinite(a) else without_interval for a, b in pairs]
+
+
+def _short_units(text: str) -> str:
+    for unit, short in _UNITS.items():
+        text = text.replace(f"{unit}s", short).replace(unit, short)
+    return text
+
+
+def _further(rows: pd.DataFrame) -> list[Told]:
+    """What else the frontier knows, side by side from the left."""
+    known = [told for told in _FURTHER if told.name in rows and rows[told.name].notna().any()]
+    return [told._replace(x=place.x) for told, place in zip(known, _FURTHER, strict=False)]
+
+
+def _budget_texts(rows: pd.DataFrame, level: float) -> list[tuple[str, str]]:
+    """What the budget is; where serving counts, that the model is trained with another amount for the same loss."""
+    sure = f", {level:.0%} intervals" if rows["loss_low"].notna().any() else ""
+    texts = [f"With {format_flops(c)} FLOPs{sure}" for c in rows["flops"]]
+    if "training_flops" not in rows:
+        return [(text, text) for text in texts]
+    pairs = zip(rows["flops"], rows["training_flops"], strict=True)
+    return [
+        (f"The loss that {format_flops(c)} FLOPs reach, cheapest over its life: trained with {format_flops(t)}{sure}",
+         f"Loss of {format_flops(c)} FLOPs, trained with {format_flops(t)}")
+        for c, t in pairs
+    ]  # fmt: skip
 
 
 def _warning(beyond: float) -> tuple[str, str]:
@@ -110,29 +160,18 @@ def _warning(beyond: float) -> tuple[str, str]:
 
 
 def _readout(panel: _Panel) -> alt.LayerChart:
-    """Four numbers with their intervals, large, and under them how far the budget lies from the runs."""
-    palette = panel.palette
-    layers = [_text(panel, "datum.budget_text", 0, 0, 15, 13, palette.muted)]
-    for name, title, short, x in _COLUMNS:
-        layers += [
-            _text(panel, f"datum.{name}_text", x, 22, 30, 17, palette.accent, "bold"),
-            _text(panel, f"{_NARROW} ? '{short}' : '{title}'", x, 58, 13, 11, palette.muted),
-            _text(panel, f"datum.{name}_interval", x, 76, 13, 10, palette.ink),
-        ]
+    """Numbers with their intervals, large, and under them how far the budget lies from the runs."""
+    palette, rows, base = panel.palette, panel.rows, panel.at_budget
+    budget = f"{NARROW} ? datum.budget_short : datum.budget_text" if "training_flops" in rows else "datum.budget_text"
+    layers = [write(base, budget, 0, 0, 15, 13, palette.muted), *numbers(base, rows, _COLUMNS, 22, palette)]
+    bottom = 22 + ROW_HEIGHT + 2
+    if further := _further(rows):
+        layers += numbers(base, rows, further, bottom + 2, palette, wide=22)
+        bottom += 66 if any(f"{told.name}_interval" in rows for told in further) else 50
     paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
-    warning = _text(panel, f"{_NARROW} ? datum.warning_short : datum.warning", 0, 102, 14, 14, palette.muted, "bold")
-    warning = warning.encode(color=alt.ColorValue(paint))
-    return alt.layer(*layers, warning, height=124, view=alt.ViewConfig(stroke=None))
-
-
-def _text(
-    panel: _Panel, said: str, x: float, y: float, wide: int, narrow: int, color: str, weight: str = "normal"
-) -> alt.Chart:
-    """What the expression ``said`` gives for the chosen row, at a share ``x`` of the width and ``y`` pixels down."""
-    size = alt.expr(f"{_NARROW} ? {narrow} : {wide}")
-    mark = panel.at_budget.mark_text(align="left", baseline="top", fontSize=size, color=color, fontWeight=weight)
-    left = alt.XValue(alt.expr(f"width * {x}"))
-    return mark.encode(x=left, y=alt.YValue(y), text=alt.TextValue(alt.expr(said)))
+    said = f"{NARROW} ? datum.warning_short : datum.warning"
+    warning = write(base, said, 0, bottom, 14, 14, palette.muted, "bold").encode(color=alt.ColorValue(paint))
+    return alt.layer(*layers, warning, height=bottom + 22, view=alt.ViewConfig(stroke=None))
 
 
 def _loss_panel(panel: _Panel) -> alt.LayerChart:

@@ -28,10 +28,10 @@ class Allocation(NamedTuple):
     cost: Array
 
 
-def lifetime_cost(params: Array, tokens: Array, inference_tokens: float, relative_price: float = 1.0) -> Array:
+def lifetime_cost(params: Array, tokens: Array, inference_tokens: Array | float, relative_price: float = 1.0) -> Array:
     """6ND + 2N·D_inference, an inference FLOP counting ``relative_price`` times a training one."""
     training = FLOPS_PER_PARAM_TOKEN * params * tokens
-    if not inference_tokens:
+    if not np.any(inference_tokens):
         return np.asarray(training)
     return np.asarray(training + relative_price * INFERENCE_FLOPS * params * inference_tokens)
 
@@ -55,7 +55,7 @@ def best_for_compute(surface: Surface, flops: Array) -> Allocation:
 
 
 def cheapest_for_loss(
-    surface: Surface, loss: Array, inference_tokens: float = 0.0, relative_price: float = 1.0
+    surface: Surface, loss: Array, inference_tokens: Array | float = 0.0, relative_price: float = 1.0
 ) -> Allocation:
     """Lowest cost over the model's life that reaches ``loss``, (R, m). NaN where nothing does."""
     loss = np.asarray(loss, dtype=float)

@@ -13,6 +13,7 @@ from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array
 from scaling_core.planning.allocation import Allocation, best_for_compute, cheapest_for_loss, lifetime_cost
 from scaling_core.planning.basis import Basis
+from scaling_core.planning.budget import Terms, amounts
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import Surface
 
@@ -38,13 +39,43 @@ def frontier(
     runs.
     """
     asked = scenario or Scenario(float(flops[0]))
+    asked = replace(asked, flops=float(flops[0]), loss=None)
     found = answers(basis, replace(asked, level=level or DEFAULT_LEVEL), flops, with_draws=level is not None)
     out: dict[str, Array] = {"flops": flops}
     for name in QUANTITIES:
         out[name], out[f"{name}_low"], out[f"{name}_high"] = found[name]
     extent = basis.ranges.get("flops")
     out["beyond"] = np.array([times_beyond(float(c), extent) if extent else np.nan for c in flops])
-    return pd.DataFrame(out)
+    return pd.DataFrame({**out, **_further(asked, found)})
+
+
+def _further(scenario: Scenario, found: dict[str, Triple]) -> dict[str, Array]:
+    """What the machine, the demand and the data of a scenario add to a frontier, with ``_low`` and ``_high``."""
+    out: dict[str, Array] = {}
+    if scenario.demand.tokens:
+        out |= _named("training_flops", found["flops"])
+    if scenario.terms is not None:
+        spent, least, most = (_spent(flops, scenario.terms) for flops in found["flops"])
+        for name in spent:  # without demand the budget is what it is, and so is its cost
+            triple = (spent[name], least[name], most[name])
+            out |= _named(name, triple) if scenario.demand.tokens else {name: spent[name]}
+    if math.isfinite(scenario.unique_tokens):
+        value, low, high = found["tokens"]
+        unique = scenario.unique_tokens
+        out |= _named("epochs", (value / unique, low / unique, high / unique))
+    return out
+
+
+def _spent(flops: Array, terms: Terms) -> dict[str, Array]:
+    """Cost, time and hours of training computes (m,); NaN where one is unknown."""
+    known = np.isfinite(flops)
+    spent = amounts(np.where(known, flops, 0.0), terms)
+    parts = {"cost_usd": spent.usd, "days": spent.days, "gpu_hours": spent.gpu_hours}
+    return {name: np.where(known, value, np.nan) for name, value in parts.items()}
+
+
+def _named(name: str, triple: Triple) -> dict[str, Array]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), triple, strict=True))
 
 
 def budgets(low: float, high: float, through: float | None = None) -> Array:
@@ -95,7 +126,7 @@ def quantities(surface: Surface, scenario: Scenario, flops: Array) -> dict[str, 
         "loss": found.loss,
     }
     if demand:
-        price = _price(scenario)
+        price = relative_price(scenario)
         here, there = (lifetime_cost(a.params, a.tokens, demand, price) for a in (found, cheapest))
         out["lifetime_flops"] = lifetime_cost(found.params, found.tokens, demand)
         out["lifetime_saving"] = 1 - here / there
@@ -106,7 +137,8 @@ def _spends_all(scenario: Scenario) -> bool:
     return scenario.loss is None and not scenario.demand.tokens
 
 
-def _price(scenario: Scenario) -> float:
+def relative_price(scenario: Scenario) -> float:
+    """What an inference FLOP costs in training FLOPs on the scenario's machine."""
     mfu = float(np.mean(scenario.terms.mfu)) if scenario.terms else 1.0
     return scenario.demand.relative_price(mfu)
 
@@ -123,7 +155,7 @@ def _allocated(surface: Surface, scenario: Scenario, flops: Array) -> tuple[Allo
         return _of_size(surface, scenario, target, flops), cheapest
     if not scenario.demand.tokens:
         return cheapest, cheapest
-    return cheapest_for_loss(surface, target, scenario.demand.tokens, _price(scenario)), cheapest
+    return cheapest_for_loss(surface, target, scenario.demand.tokens, relative_price(scenario)), cheapest
 
 
 def _of_size(surface: Surface, scenario: Scenario, target: Array, flops: Array) -> Allocation:

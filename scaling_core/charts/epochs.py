@@ -1,0 +1,112 @@
+"""What passing over the same data again is worth, and where it no longer pays (Muennighoff et al. 2023)."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from scaling_core.charts.axes import View, position_scale
+from scaling_core.charts.canvas import Canvas
+from scaling_core.charts.figure import Figure
+from scaling_core.charts.palette import Palette
+from scaling_core.planning.repeats import NO_RETURN, REPEATED_TOKENS, effective, no_return
+from scaling_core.units import format_count, format_number
+
+_HEIGHT = 340
+_STEPS = 160
+#: Passes that are always shown.
+_SHOWN = (0.5, 100.0)
+
+
+def epochs_chart(unique: float, seen: float, palette: Palette, decay: float = REPEATED_TOKENS) -> Figure:
+    """Effective tokens against tokens seen, both in passes over the unique ones.
+
+    Parameters
+    ----------
+    unique, seen : float
+        Distinct tokens, and those that the plan trains on.
+    decay : float
+        How fast repeated tokens lose their value, R_D*.
+    """
+    plan = seen / unique
+    limit = no_return(decay)
+    low, high = min(_SHOWN[0], plan / 2), max(_SHOWN[1], 2 * plan, 2 * limit)
+    passes = np.geomspace(low, high, _STEPS)
+    curve = pd.DataFrame({"passes": passes, "worth": effective(passes, 1.0, decay)})
+    top = float(curve["worth"].max())
+    canvas = Canvas(View("passes", "worth"), (low, high), (low, top * (top / low) ** 0.14), palette)
+    layers = [*_ground(canvas, limit), _if_new(canvas), *_curve(canvas, curve), *_plan(canvas, plan, unique, decay)]
+    return Figure(alt.layer(*layers, height=_HEIGHT), canvas.frames)
+
+
+def _x(canvas: Canvas) -> alt.X:
+    return canvas.x("passes").title("Tokens seen / unique tokens (passes)")
+
+
+def _y(canvas: Canvas) -> alt.Y:
+    return canvas.y("worth", "Worth in new tokens / unique tokens")
+
+
+def _ground(canvas: Canvas, limit: float) -> list[alt.Chart]:
+    """Shade what lies past the point of no return, and name its edge."""
+    rows = pd.DataFrame({
+        "passes": [limit], "end": [canvas.x_domain[1]],
+        "text": [f"beyond {limit:.0f} passes"], "second": [f"a token is worth under {NO_RETURN:.0%}"],
+    })  # fmt: skip
+    base = canvas.frames.chart("no_return", rows)
+    color, warning = canvas.palette.ground, canvas.palette.warning
+    text = base.mark_text(align="right", dx=-6, baseline="bottom", fontSize=12, color=warning)
+    return [
+        base.mark_rect(color=color, opacity=0.10).encode(x=_x(canvas), x2="end:Q"),
+        base.mark_rule(color=warning, strokeDash=[5, 4], strokeWidth=1.5).encode(x=_x(canvas)),
+        text.encode(x=_x(canvas), y=alt.YValue(_HEIGHT - 22), text="text:N"),
+        text.encode(x=_x(canvas), y=alt.YValue(_HEIGHT - 7), text="second:N"),
+    ]
+
+
+def _if_new(canvas: Canvas) -> alt.Chart:
+    low, high = canvas.y_domain
+    ends = pd.DataFrame({"passes": [low, high], "worth": [low, high]})
+    mark = canvas.frames.chart("new", ends).mark_line(color=canvas.palette.muted, strokeDash=[4, 4], clip=True)
+    return mark.encode(x=_x(canvas), y=_y(canvas))
+
+
+def _curve(canvas: Canvas, curve: pd.DataFrame) -> list[alt.Chart]:
+    """The curve, and the name of the line that it leaves."""
+    drawn = curve.assign(
+        passes_text=[format_number(v, 3) for v in curve["passes"]],
+        worth_text=[format_number(v, 3) for v in curve["worth"]],
+    )
+    base = canvas.frames.chart("curve", drawn)
+    tooltip = [alt.Tooltip("passes_text:N", title="passes"), alt.Tooltip("worth_text:N", title="worth")]
+    top = canvas.y_domain[1]
+    name = canvas.frames.chart("new_name", pd.DataFrame({"passes": [top], "worth": [top], "text": ["if all were new"]}))
+    name = name.mark_text(align="right", dx=-14, dy=8, fontSize=12, color=canvas.palette.muted)
+    return [
+        base.mark_line(color=canvas.palette.categories[0], strokeWidth=2.8).encode(
+            x=_x(canvas), y=_y(canvas), tooltip=tooltip
+        ),
+        name.encode(x=_x(canvas), y=_y(canvas), text="text:N"),
+    ]
+
+
+def _plan(canvas: Canvas, plan: float, unique: float, decay: float) -> list[alt.Chart]:
+    worth = float(effective(plan, 1.0, decay))
+    passes = f"{format_number(plan, 2 if plan < 100 else 3)} pass{'' if math.isclose(plan, 1) else 'es'}"
+    rows = pd.DataFrame({
+        "passes": [plan], "worth": [worth],
+        "text": [f"the plan: {passes}"], "second": [f"worth {format_count(worth * unique)} new tokens"],
+    })  # fmt: skip
+    base = canvas.frames.chart("plan", rows)
+    accent = canvas.palette.accent
+    right = math.log(plan / canvas.x_domain[0]) < 0.5 * math.log(canvas.x_domain[1] / canvas.x_domain[0])
+    style = {"align": "left" if right else "right", "dx": 12 if right else -12, "fontSize": 13, "color": accent}
+    low = alt.Y("worth:Q", scale=position_scale(canvas.y_domain, log=True))
+    return [
+        base.mark_point(color=accent, filled=True, size=130, opacity=1).encode(x=_x(canvas), y=_y(canvas)),
+        base.mark_text(**style, dy=4, fontWeight="bold").encode(x=_x(canvas), y=low, text="text:N"),
+        base.mark_text(**style, dy=20).encode(x=_x(canvas), y=low, text="second:N"),
+    ]

@@ -1,0 +1,131 @@
+"""Several laws on the same budgets, so that their disagreement is seen: the best size, and the loss it reaches."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from scaling_core.charts.axes import domain_of, x_channel, y_channel
+from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.palette import Palette
+from scaling_core.charts.readout import NARROW
+from scaling_core.units import format_count, format_flops, format_number
+
+_HEIGHT, _LINE_HEIGHT = 250, 22
+#: Pixels that two labels of lines need between them.
+_APART = 15.0
+
+
+def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette) -> Figure:
+    """N* and loss against compute, a colour and a number a law; above, what each says at ``flops``.
+
+    Parameters
+    ----------
+    rows : frame with ``law``, ``flops``, ``params``, ``tokens`` and ``loss``
+        A law that says no loss has NaN there, and no line in the lower panel.
+    flops : float
+        The budget asked for, drawn as a rule.
+    """
+    names = list(dict.fromkeys(rows["law"]))
+    colours = [palette.categories[i % len(palette.categories)] for i in range(len(names))]
+    number = {name: str(i + 1) for i, name in enumerate(names)}
+    drawn = rows.assign(number=rows["law"].map(number), **_texts(rows))
+    frames = Frames()
+    paint = alt.Color("number:N", scale=alt.Scale(domain=list(number.values()), range=colours), legend=None)
+    x_low, x_high = domain_of(drawn["flops"], log=True, pad=0.0)
+    x = x_channel("flops", log=True, domain=(x_low, x_high * (x_high / x_low) ** 0.03))
+    rule = frames.chart("asked", pd.DataFrame({"flops": [flops]}))
+    rule = rule.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=x)
+    parts = [_key(frames, drawn, number, flops, paint)]
+    for name in ("params", "loss"):
+        if drawn[name].notna().any():
+            parts.append(_panel(frames, drawn, name, x, rule, paint))
+    return Figure(alt.vconcat(*parts, spacing=12), frames)
+
+
+def _texts(rows: pd.DataFrame) -> dict[str, list[str]]:
+    return {
+        "flops_text": [format_flops(v) for v in rows["flops"]],
+        "params_text": [format_count(v) for v in rows["params"]],
+        "tokens_text": [format_count(v) for v in rows["tokens"]],
+        "loss_text": [format_number(v, 4) for v in rows["loss"]],
+    }
+
+
+def _key(frames: Frames, drawn: pd.DataFrame, number: dict[str, str], flops: float, paint: alt.Color) -> alt.LayerChart:
+    """A line for each law: its number, its name and what it says at the budget."""
+    said = [_at(drawn[drawn["law"] == name], flops) for name in number]
+    key = pd.DataFrame({
+        "number": list(number.values()), "row": [10.0 + _LINE_HEIGHT * i for i in range(len(number))],
+        "name": [f"{k}  {name}" for name, k in number.items()],
+        "name_short": [f"{k}  {_cut(name)}" for name, k in number.items()],
+        "said": [f"N {n}, loss {loss}" if loss else f"N {n}" for n, loss in said],
+        "said_short": [f"N {n}" for n, _ in said],
+    })  # fmt: skip
+    base = frames.chart("key", key)
+    y = alt.Y("row:Q", scale=None)
+    name = base.mark_text(align="left", baseline="middle", fontSize=alt.expr(f"{NARROW} ? 11 : 13"), fontWeight="bold")
+    text = base.mark_text(align="right", baseline="middle", fontSize=alt.expr(f"{NARROW} ? 11 : 13"))
+    return alt.layer(
+        name.encode(x=alt.XValue(0), y=y, color=paint,
+                    text=alt.TextValue(alt.expr(f"{NARROW} ? datum.name_short : datum.name"))),
+        text.encode(x=alt.XValue("width"), y=y, color=paint,
+                    text=alt.TextValue(alt.expr(f"{NARROW} ? datum.said_short : datum.said"))),
+        height=_LINE_HEIGHT * len(number),
+        view=alt.ViewConfig(stroke=None),
+    )  # fmt: skip
+
+
+def _cut(name: str, most: int = 34) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _at(law: pd.DataFrame, flops: float) -> tuple[str, str]:
+    """N and the loss at a budget between the rows, by a line in logarithms; an unknown loss is empty."""
+    x = np.log(law["flops"].to_numpy(dtype=float))
+    n = float(np.exp(np.interp(math.log(flops), x, np.log(law["params"].to_numpy(dtype=float)))))
+    loss = float(np.interp(math.log(flops), x, law["loss"].to_numpy(dtype=float)))
+    return format_count(n), format_number(loss, 4) if math.isfinite(loss) else ""
+
+
+def _panel(
+    frames: Frames, drawn: pd.DataFrame, name: str, x: alt.X, rule: alt.Chart, paint: alt.Color
+) -> alt.LayerChart:
+    known = drawn[drawn[name].notna()]
+    domain = domain_of(known[name], log=True, pad=0.05)
+    y = y_channel(name, log=True, domain=domain, title={"params": "Best size N", "loss": "Loss reached"}[name])
+    base = frames.chart(name, known).encode(x=x, y=y, color=paint)
+    ends = frames.chart(f"{name}_ends", _ends(known, name, domain))
+    tips = (("law", "law"), ("flops_text", "C"), ("params_text", "N"), ("tokens_text", "D"), ("loss_text", "loss"))
+    tooltip = [alt.Tooltip(f"{field}:N", title=title) for field, title in tips]
+    tag = ends.mark_text(align="left", dx=6, baseline="middle", fontSize=13, fontWeight="bold")
+    return alt.layer(
+        rule,
+        base.mark_line(strokeWidth=2.2),
+        base.mark_point(filled=True, size=22, opacity=1).encode(tooltip=tooltip),
+        tag.encode(x=x, y=alt.Y("row:Q", scale=None), text="number:N", color=paint),
+        height=_HEIGHT,
+    )
+
+
+def _ends(known: pd.DataFrame, name: str, domain: tuple[float, float]) -> pd.DataFrame:
+    """Where each line ends, in pixels from the top, moved apart so that the numbers do not meet."""
+    ends = known.loc[known.groupby("law", sort=False)["flops"].idxmax()]
+    low, high = np.log(domain)
+    wanted = _HEIGHT * (high - np.log(ends[name].to_numpy(dtype=float))) / (high - low)
+    return ends[["flops", "number"]].assign(row=moved_apart(wanted, _APART, _HEIGHT - 6.0))
+
+
+def moved_apart(wanted: np.ndarray, gap: float, end: float) -> np.ndarray:
+    """Positions as near to those wanted as a gap between neighbours allows, none past ``end``."""
+    order = np.argsort(wanted, kind="stable")
+    placed = np.asarray(wanted, dtype=float).copy()
+    for before, here in pairwise(order):
+        placed[here] = max(placed[here], placed[before] + gap)
+    for k, here in enumerate(order[::-1]):
+        placed[here] = min(placed[here], end - gap * k)
+    return placed

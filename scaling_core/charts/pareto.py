@@ -1,0 +1,94 @@
+"""Loss against what it costs: what more money buys."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
+from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.palette import Palette
+from scaling_core.planning.words import money
+from scaling_core.units import format_count, format_flops, format_number
+
+_HEIGHT = 320
+_SIZE_LABEL = "replace(format(datum.value, '~s'), 'G', 'B')"
+#: Points that bear the size of their model.
+_NAMED = 5
+
+
+def pareto_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
+    """The lowest loss for each cost in dollars, or in accelerator-hours where no price is known.
+
+    Parameters
+    ----------
+    rows : frame of ``planning.whatmatters.pareto``
+    """
+    name = cost_column(rows)
+    drawn = _with_texts(rows[rows[name] > 0].reset_index(drop=True))
+    frames = Frames()
+    x = cost_channel(name, domain_of(drawn[name], log=True, pad=0.02))
+    losses = drawn[["loss", "loss_low", "loss_high"]].to_numpy(dtype=float).ravel()
+    y_domain = domain_of(losses, log=True, pad=0.08)
+    y = y_channel("loss", log=True, domain=y_domain)
+    base = frames.chart("pareto", drawn)
+    tips = (("cost_text", "cost"), ("hours_text", "accelerator-hours"), ("flops_text", "C"), ("params_text", "N"),
+            ("loss_text", "loss"))  # fmt: skip
+    dot = base.mark_point(color=palette.ink, filled=True, size=46, opacity=1)
+    layers = [
+        base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=x, y=y),
+        dot.encode(x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),
+        *_names(frames, drawn, x, y, palette),
+    ]
+    if drawn["loss_low"].notna().any():
+        low = alt.Y("loss_low:Q", scale=position_scale(y_domain, log=True))
+        layers.insert(0, base.mark_area(color=palette.ink, opacity=0.12).encode(x=x, y=low, y2="loss_high:Q"))
+    return Figure(alt.layer(*layers, height=_HEIGHT), frames)
+
+
+def cost_column(rows: pd.DataFrame) -> str:
+    """What cost is counted in: dollars where every row has a price above zero, else hours, else FLOPs."""
+    for name in ("cost_usd", "gpu_hours"):
+        if name in rows and bool((rows[name].astype(float) > 0).all()):
+            return name
+    return "flops"
+
+
+def cost_channel(name: str, domain: tuple[float, float]) -> alt.X:
+    """Horizontal channel of a cost on a log axis."""
+    titles = {"cost_usd": "Cost (US dollars)", "gpu_hours": "Accelerator-hours"}
+    x = x_channel(name, log=True, domain=domain, title=titles.get(name))
+    if name in titles:
+        x["axis"]["labelExpr"] = f"'$' + {_SIZE_LABEL}" if name == "cost_usd" else _SIZE_LABEL
+    return x
+
+
+def _with_texts(rows: pd.DataFrame) -> pd.DataFrame:
+    pairs = zip(rows["loss"], rows["loss_low"], rows["loss_high"], strict=True)
+    return rows.assign(
+        cost_text=[money(v) for v in rows["cost_usd"]],
+        hours_text=[format_count(v) for v in rows["gpu_hours"]],
+        flops_text=[format_flops(v) for v in rows["flops"]],
+        params_text=[format_count(v) for v in rows["params"]],
+        loss_text=[with_interval(*values) for values in pairs],
+    )
+
+
+def with_interval(loss: float, low: float, high: float) -> str:
+    """A loss, with its interval in brackets where it has one."""
+    text = format_number(loss, 4)
+    return f"{text} ({format_number(low, 4)}–{format_number(high, 4)})" if math.isfinite(low) else text
+
+
+def _names(frames: Frames, drawn: pd.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> list[alt.Chart]:
+    """Sizes of models along the line, above it on the right, where a falling line leaves room."""
+    inner = np.linspace(0, len(drawn) - 1, _NAMED + 2).round().astype(int)[1:-1] if len(drawn) else np.zeros(0, int)
+    known = drawn.iloc[np.unique(inner)].dropna(subset=["params"])
+    rows = known.assign(text=known["params_text"] + " parameters")
+    base = frames.chart("names", rows)
+    style = {"align": "left", "dx": 6, "dy": -10, "fontSize": 12}
+    halo = base.mark_text(**style, stroke=palette.background, strokeWidth=4, color=palette.background, opacity=0.8)
+    return [mark.encode(x=x, y=y, text="text:N") for mark in (halo, base.mark_text(**style, color=palette.muted))]

@@ -1,0 +1,57 @@
+"""Text that the browser picks from the row a slider stands on: large numbers, their names and their intervals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from scaling_core.charts.palette import Palette
+
+#: A view narrower than this is written in short words and small type.
+NARROW = "width < 620"
+#: Height that a row of numbers takes with their names and intervals.
+ROW_HEIGHT = 78
+
+
+class Told(NamedTuple):
+    """A number of a read-out: its column, its name for wide and for narrow views, and its share of the width."""
+
+    name: str
+    title: str
+    short: str
+    x: float
+
+
+def write(
+    base: alt.Chart, said: str, x: float, y: float, wide: int, narrow: int, color: str, weight: str = "normal"
+) -> alt.Chart:
+    """What the expression ``said`` gives for the rows of ``base``, at a share ``x`` of the width and ``y`` pixels down.
+
+    ``wide`` and ``narrow`` are its size in a wide and a narrow view.
+    """
+    size = alt.expr(f"{NARROW} ? {narrow} : {wide}")
+    mark = base.mark_text(align="left", baseline="top", fontSize=size, color=color, fontWeight=weight)
+    return mark.encode(x=alt.XValue(alt.expr(f"width * {x}")), y=alt.YValue(y), text=alt.TextValue(alt.expr(said)))
+
+
+def numbers(
+    base: alt.Chart, rows: pd.DataFrame, columns: list[Told], y: float, palette: Palette, wide: int = 30
+) -> list[alt.Chart]:
+    """A row of numbers, each over its name and its interval.
+
+    Reads ``<name>_text`` and, where ``rows`` has them, ``<name>_short`` (what a narrow view writes) and
+    ``<name>_interval``.
+    """
+    layers = []
+    for name, title, short, x in columns:
+        has_short = f"{name}_short" in rows
+        said = f"{NARROW} ? datum.{name}_short : datum.{name}_text" if has_short else f"datum.{name}_text"
+        layers += [
+            write(base, said, x, y, wide, 17 if wide >= 30 else 14, palette.accent, "bold"),
+            write(base, f"{NARROW} ? '{short}' : '{title}'", x, y + wide + 6, 13, 11, palette.muted),
+        ]
+        if f"{name}_interval" in rows:
+            layers.append(write(base, f"datum.{name}_interval", x, y + wide + 24, 13, 10, palette.ink))
+    return layers

@@ -1,0 +1,83 @@
+"""Named plans beside each other: what each costs and what loss it reaches."""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from scaling_core.charts.axes import domain_of, position_scale, y_channel
+from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.laws import moved_apart
+from scaling_core.charts.palette import Palette
+from scaling_core.charts.pareto import cost_channel, with_interval
+from scaling_core.planning.words import money
+from scaling_core.units import format_count, format_flops
+
+_HEIGHT = 360
+_APART = 18.0
+
+
+def scenarios_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
+    """Loss with its interval against cost, or against FLOPs where not every plan has a cost.
+
+    Parameters
+    ----------
+    rows : frame with ``name``, ``flops``, ``cost_usd``, ``params``, ``tokens``, ``loss``, ``loss_low``, ``loss_high``
+    """
+    known = rows[rows["loss"].notna()].reset_index(drop=True)
+    name = "cost_usd" if bool((known["cost_usd"].astype(float) > 0).all()) and len(known) else "flops"
+    losses = known[["loss", "loss_low", "loss_high"]].to_numpy(dtype=float).ravel()
+    x_domain, y_domain = domain_of(known[name], log=True, pad=0.16), domain_of(losses, log=True, pad=0.1)
+    drawn = _with_texts(known, name, x_domain, y_domain)
+    frames = Frames()
+    base = frames.chart("scenarios", drawn)
+    x, y = cost_channel(name, x_domain), y_channel("loss", log=True, domain=y_domain)
+    order = drawn["name"].tolist()
+    colours = [palette.categories[i % len(palette.categories)] for i in range(len(order))]
+    paint = alt.Color("name:N", scale=alt.Scale(domain=order, range=colours), legend=None)
+    low = alt.Y("loss_low:Q", scale=position_scale(y_domain, log=True))
+    tips = (("name", "plan"), ("cost_text", "cost"), ("flops_text", "C"), ("params_text", "N"), ("tokens_text", "D"),
+            ("loss_text", "loss"))  # fmt: skip
+    dot = base.mark_point(filled=True, size=130, opacity=1)
+    bar = base.transform_filter("isValid(datum.loss_low)").mark_rule(strokeWidth=4, opacity=0.35)
+    layers = [
+        bar.encode(x=x, y=low, y2="loss_high:Q", color=paint),
+        dot.encode(x=x, y=y, color=paint, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),
+        *_names(base, drawn, x, paint, palette),
+    ]
+    return Figure(alt.layer(*layers, height=_HEIGHT), frames)
+
+
+def _with_texts(
+    known: pd.DataFrame, cost: str, x_domain: tuple[float, float], y_domain: tuple[float, float]
+) -> pd.DataFrame:
+    pairs = zip(known["loss"], known["loss_low"], known["loss_high"], strict=True)
+    low, high = np.log(y_domain)
+    wanted = _HEIGHT * (high - np.log(known["loss"].to_numpy(dtype=float))) / (high - low)
+    middle = np.sqrt(x_domain[0] * x_domain[1])
+    return known.assign(
+        row=moved_apart(wanted, _APART, _HEIGHT - 8.0),
+        side=np.where(known[cost] < middle, "left", "right"),
+        cost_text=[money(v) for v in known["cost_usd"]],
+        flops_text=[format_flops(v) for v in known["flops"]],
+        params_text=[format_count(v) for v in known["params"]],
+        tokens_text=[format_count(v) for v in known["tokens"]],
+        loss_text=[with_interval(*values) for values in pairs],
+    )
+
+
+def _names(base: alt.Chart, drawn: pd.DataFrame, x: alt.X, paint: alt.Color, palette: Palette) -> list[alt.Chart]:
+    """Names beside their plans, towards the middle, so that none leaves the chart."""
+    layers = []
+    for side, align, shift in (("left", "left", 12), ("right", "right", -12)):
+        if (drawn["side"] == side).any():
+            part = base.transform_filter(f"datum.side == '{side}'")
+            style = {"align": align, "dx": shift, "baseline": "middle", "fontSize": 13, "fontWeight": "bold"}
+            halo = part.mark_text(**style, stroke=palette.background, strokeWidth=4, color=palette.background)
+            y = alt.Y("row:Q", scale=None)
+            layers += [
+                halo.encode(x=x, y=y, text="name:N"),
+                part.mark_text(**style).encode(x=x, y=y, text="name:N", color=paint),
+            ]
+    return layers
