@@ -38,7 +38,7 @@ def test_noiseless_runs_are_recovered() -> None:
     assert result.certificate.grade == "good"
 
 
-@pytest.mark.parametrize("objective", ["mse-log", "mae", "huber"])
+@pytest.mark.parametrize("objective", ["mse-log", "huber"])
 def test_every_objective_finds_what_the_law_that_is_built_in_finds(objective: str) -> None:
     result = fitted(chinchilla_runs(0.01), FORMULA, objective)
     assert result.value == pytest.approx(noisy_fit("chinchilla", objective).value, rel=1e-9)
