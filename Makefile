@@ -31,8 +31,8 @@ format: ## Format the code and mend what can be mended
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: ## Run every benchmark in benchmarks/
-	@sh tools/setup.sh test
+bench: ## Run every benchmark in benchmarks/, beside other tools where there are any
+	@sh tools/setup.sh bench
 	@sh tools/bench.sh
 
 clean: ## Remove caches and artefacts; keep .venv

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make .venv ready: `sh tools/setup.sh run` for the dashboard, `sh tools/setup.sh test` for tests and linters too.
+# Make .venv ready: `sh tools/setup.sh run` for the dashboard, `sh tools/setup.sh test` for tests and linters too,
+# `sh tools/setup.sh bench` for what the benchmarks compare with.
 # Does nothing when nothing changed. PYTHON=/path/to/python picks the interpreter that .venv is made with.
 set -eu
 unset CDPATH
@@ -8,7 +9,8 @@ cd "$(dirname "$0")/.."
 case ${1:-run} in
     run) requirements=requirements.txt ;;
     test) requirements=requirements-dev.txt ;;
-    *) echo "usage: sh tools/setup.sh [run|test]" >&2; exit 2 ;;
+    bench) requirements=requirements-bench.txt ;;
+    *) echo "usage: sh tools/setup.sh [run|test|bench]" >&2; exit 2 ;;
 esac
 
 # stop WHAT ADVICE... — say what is wrong and what to do, one line each.

@@ -54,16 +54,16 @@ def fake_python(folder: Path, script: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
 def test_every_requirement_is_pinned_exactly(root: Path, name: str) -> None:
     lines = [line for line in (root / name).read_text().splitlines() if line and line[0] not in "#-"]
     assert lines
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+(\[\w+\])?==[\w.]+", line)] == []
 
 
-def test_development_requirements_include_the_others(root: Path, install: ModuleType) -> None:
-    dev = install.pins_of(root / "requirements-dev.txt")
-    assert install.pins_of(root / "requirements.txt").items() < dev.items()
+def test_each_set_of_requirements_includes_the_smaller_ones(root: Path, install: ModuleType) -> None:
+    run, dev, bench = (install.pins_of(root / f"requirements{more}.txt") for more in ("", "-dev", "-bench"))
+    assert run.items() < dev.items() < bench.items()
 
 
 def targets_of(root: Path) -> set[str]:
