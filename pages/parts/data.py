@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,7 +12,8 @@ from pages.parts import state
 from scaling_core.errors import UserError
 from scaling_core.fitting import Constraint, FitResult, Objective, Recommendation, Selection, fit, recommend
 from scaling_core.laws import get_law
-from scaling_core.planning import Basis, basis_of_fit, basis_of_published, budgets, frontier, get_published
+from scaling_core.planning import Basis, Scenario, basis_of_fit, basis_of_published, budgets, frontier, get_published
+from scaling_core.records import Records
 from scaling_core.runs import Overrides, RunTable, Upload, UploadStore, home, load, sample, samples
 
 
@@ -154,18 +156,24 @@ def fit_of(c: Choices) -> FitResult:
 
 
 def basis() -> Basis:
-    """Return the law to plan with: the session's own fit, or published constants."""
+    """Return the law to plan with: the session's own fit, a kept one, or published constants."""
     chosen = state.get("basis")
-    return basis_of_fit(current_fit()) if chosen == state.OWN_FIT else basis_of_published(get_published(chosen))
+    if chosen == state.OWN_FIT:
+        return basis_of_fit(current_fit())
+    if chosen.startswith(state.KEPT):
+        kept = Records(home()).get("fit", chosen.removeprefix(state.KEPT))
+        return basis_of_fit(FitResult.from_json(kept.data))
+    return basis_of_published(get_published(chosen))
 
 
-def plan_rows(low: float, high: float, start: float) -> pd.DataFrame:
+def plan_rows(scenario: Scenario, low: float, high: float, start: float) -> pd.DataFrame:
     """Return a row of the frontier for each step of the budget slider, computed once for each choice."""
     chosen = state.get("basis")
-    own = chosen == state.OWN_FIT
-    return _plan_rows(chosen, choices() if own else None, low, high, start)
+    return _plan_rows(chosen, choices() if chosen == state.OWN_FIT else None, json.dumps(scenario.to_json()), low, high,
+                      start)  # fmt: skip
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _plan_rows(chosen: str, fit: Choices | None, low: float, high: float, start: float) -> pd.DataFrame:
-    return frontier(basis(), budgets(low, high, through=start))
+def _plan_rows(chosen: str, fit: Choices | None, asked: str, low: float, high: float, start: float) -> pd.DataFrame:
+    scenario = Scenario.from_json(json.loads(asked))
+    return frontier(basis(), budgets(low, high, through=start), scenario.level, scenario)

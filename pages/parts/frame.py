@@ -102,8 +102,13 @@ def _runs_line(runs: RunTable, fitted: int | None = None) -> str:
 
 def _law_line(fit: FitResult, page_title: str) -> None:
     """The law that the page shows: on the Plan page that may be a published one."""
-    if page_title == "Plan" and state.get("basis") != state.OWN_FIT:
-        published = get_published(state.get("basis"))
+    basis = state.get("basis")
+    if page_title == "Plan" and basis.startswith(state.KEPT):
+        st.markdown(f":material/show_chart: {plain(basis.removeprefix(state.KEPT))}")
+        st.badge("kept fit", color="gray", icon=":material/bookmark:", help="A fit that was kept under this name.")
+        return
+    if page_title == "Plan" and basis != state.OWN_FIT:
+        published = get_published(basis)
         st.markdown(f":material/show_chart: {published.title}")
         st.badge("published", color="gray", icon=":material/menu_book:", help=f"{published.source}. Not fitted here.")
         return
@@ -133,9 +138,20 @@ def _quoted(text: str) -> str:
     return quote(text, safe=",:;")
 
 
-def chart(figure: Figure, *, key: str, alt_text: str, rows: pd.DataFrame | None = None, **options: object):
-    """Draw a chart with its text alternative; its table and file are one click away."""
-    with st.container(key=f"box_{key}"):
+def chart(
+    figure: Figure,
+    *,
+    key: str,
+    alt_text: str,
+    rows: pd.DataFrame | None = None,
+    stacked: bool = False,
+    **options: object,
+):
+    """Draw a chart with its text alternative; its table and file are one click away.
+
+    ``stacked`` says that it has several panels, one above the other.
+    """
+    with st.container(key=f"{'stacked' if stacked else 'plain'}_{key}"), st.container(key=f"box_{key}"):
         drawn = st.vega_lite_chart(figure.spec(), key=key, width="stretch", alt=alt_text, **options)
     if rows is not None:
         folded(f"data_{key}", "Data", ":material/table:", lambda: table(rows, key))

@@ -41,6 +41,8 @@ def _save(fit: FitResult) -> None:
         if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
             try:
                 analyses.records().save(KIND, name, fit.to_json())
+                chosen = st.session_state.get("compare_with", [])
+                st.session_state["compare_with"] = [*(c for c in chosen if c != name.strip()), name.strip()]
                 st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
             except UserError as error:
                 frame.show_error(error)

@@ -46,6 +46,7 @@ def backtest(runs: RunTable, fit: FitResult) -> None:
     frame.chart(
         backtest_chart(chain, fit.points, chain_curves(fit.law, chain, low / 2, high * 2), frame.palette()),
         key="backtest_chart",
+        stacked=True,
         alt_text="The law as it would have been fitted below each cut in compute, and how far it was off above it",
         rows=chain,
     )

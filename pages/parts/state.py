@@ -30,15 +30,20 @@ from scaling_core.fitting import (
     parse_constraints,
 )
 from scaling_core.laws import get_law
-from scaling_core.planning import PUBLISHED
+from scaling_core.planning import PRECISIONS, PUBLISHED, Budget, known_hardware
 from scaling_core.runs import Overrides, samples
-from scaling_core.units import parse_flops
+from scaling_core.units import parse_quantity
 
 AUTO = "auto"
 OWN_FIT = "fit"
 MAX_DROP = 20
 #: What explains a law, below its chart.
 LAW_SECTIONS = ("backtest", "laws", "residuals", "parameters", "influence", "approaches", "keep")
+#: What explains a plan, below its chart.
+PLAN_SECTIONS = ("trust", "sizes", "life", "data", "machine", "next", "matters", "laws", "keep")
+THIS_MACHINE = "this machine"
+#: Before the name of a kept fit.
+KEPT = "kept:"
 _MAX_TEXT = 200
 _ADOPTED, _PUBLISHED_URL = "_adopted", "_published_url"
 _ALWAYS_WRITTEN = "runs"
@@ -94,16 +99,6 @@ def _limits(text: str) -> str:
     return text
 
 
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError(text)
-        return value
-
-    return parse
-
-
 def _box(text: str) -> str:
     Selection.parse_box(text)
     return text
@@ -115,8 +110,28 @@ def _mapping(text: str) -> str:
 
 
 def _budget(text: str) -> str:
-    parse_flops(text)
+    Budget.parse(text)
     return text
+
+
+def _quantity(text: str) -> str:
+    parse_quantity(text.removeprefix("$"))
+    return text
+
+
+def _basis(text: str) -> str:
+    if text not in (OWN_FIT, *PUBLISHED) and not (text.startswith(KEPT) and len(text) <= _MAX_TEXT):
+        raise ValueError(text)
+    return text
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not low <= int(text) <= high:
+            raise ValueError(text)
+        return int(text)
+
+    return parse
 
 
 CONTROLS: dict[str, Control] = {
@@ -142,8 +157,22 @@ CONTROLS: dict[str, Control] = {
         Control("view", "flops", _one_of("flops", "tokens", "params", "isoflop", "contours")),
         Control("section", LAW_SECTIONS[0], _one_of(*LAW_SECTIONS)),
         Control("residual_x", "flops", _one_of("flops", "params", "tokens", "predicted")),
-        Control("basis", OWN_FIT, _one_of(OWN_FIT, *PUBLISHED)),
+        Control("basis", OWN_FIT, _basis),
         Control("budget", "", _budget),
+        Control("goal", "", _quantity),
+        Control("hardware", "H100 SXM 80GB", _one_of(*(h.name for h in known_hardware()), THIS_MACHINE)),
+        Control("gpus", 256, _whole(1, 10_000_000)),
+        Control("mfu", 40, _whole(1, 100)),
+        Control("precision", "", _one_of("", *PRECISIONS)),
+        Control("price", "", _quantity),
+        Control("peak", "", _quantity),
+        Control("lost", 0, _whole(0, 60)),
+        Control("unique", "", _quantity),
+        Control("demand", "", _quantity),
+        Control("written", 50, _whole(0, 100)),
+        Control("decode", 0, _whole(0, 100)),
+        Control("size", "", _quantity),
+        Control("closer", PLAN_SECTIONS[0], _one_of(*PLAN_SECTIONS)),
     )
 }
 

@@ -12,18 +12,19 @@ _CSS = """
 [data-testid="stMainBlockContainer"] h1 { padding: 0 0 .2rem; font-size: 1.9rem; }
 .st-key-strip { border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); padding-bottom: .4rem; }
 .st-key-way_back { display: none; }
-/* The slider of a chart stands above it, as wide as the chart; its bare count of steps says nothing. */
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) { padding-right: 4.6rem; }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-embed { display: flex; flex-direction: column; }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bindings {
+/* Charts in several panels are drawn wider than their place by their axes. A slider of theirs stands above them, as
+   wide as they are; its bare count of steps says nothing. */
+[class*="st-key-stacked_"] { padding-right: 4.6rem; }
+[class*="st-key-stacked_"] .vega-embed { display: flex; flex-direction: column; }
+[class*="st-key-stacked_"] .vega-bindings {
   order: -1; padding: 0 0 1.2rem !important; margin-right: -4.6rem !important;
 }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bind label {
+[class*="st-key-stacked_"] .vega-bind label {
   display: flex; align-items: center; gap: .8rem; width: 100%;
 }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bind-name { white-space: nowrap; font-weight: 600; }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) .vega-bind span:not(.vega-bind-name) { display: none; }
-:is(.st-key-box_plan_chart, .st-key-box_backtest_chart) input[type=range] { flex: 1; min-width: 6rem; }
+[class*="st-key-stacked_"] .vega-bind-name { white-space: nowrap; font-weight: 600; }
+[class*="st-key-stacked_"] .vega-bind span:not(.vega-bind-name) { display: none; }
+[class*="st-key-stacked_"] input[type=range] { flex: 1; min-width: 6rem; }
 </style>
 """
 

@@ -34,6 +34,20 @@ VALUES = {
     "residual_x": ("predicted", "predicted"),
     "basis": ("besiroglu", "besiroglu"),
     "budget": ("3e22", "3e22"),
+    "goal": ("2.4", "2.4"),
+    "hardware": ("B200 SXM", "B200 SXM"),
+    "gpus": ("64", 64),
+    "mfu": ("35", 35),
+    "precision": ("fp8", "fp8"),
+    "price": ("3.10", "3.10"),
+    "peak": ("900", "900"),
+    "lost": ("12", 12),
+    "unique": ("5T", "5T"),
+    "demand": ("2T", "2T"),
+    "written": ("40", 40),
+    "decode": ("5", 5),
+    "size": ("7B", "7B"),
+    "closer": ("machine", "machine"),
 }
 SHARED = {**DEFAULTS, "law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "drop": "1", "budget": "3e22"}
 

@@ -1,0 +1,63 @@
+"""The answer of a plan: one sentence, the cards, and why to trust it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import frame
+from scaling_core.planning import Plan, Scenario
+from scaling_core.planning.words import between, duration, energy, money, sentence
+from scaling_core.units import format_count, format_flops, format_number
+
+
+def say(scenario: Scenario, answer: Plan) -> None:
+    """One line that a stakeholder can read."""
+    text = sentence(scenario, answer, lambda s: f"\x00{s}\x01")
+    st.markdown(f"### {frame.plain(text).replace(chr(0), ':primary[').replace(chr(1), ']')}")
+
+
+def cards(scenario: Scenario, answer: Plan) -> None:
+    """Cost, time, energy and carbon, each with what it follows from a hover away."""
+    if answer.gpu_hours is None or scenario.terms is None:
+        return
+    terms = scenario.terms
+    rate = f"{format_flops(float(terms.flops_per_gpu_hour))} useful FLOPs an hour"
+    shown = [
+        ("Cost", money(answer.cost_usd or 0.0), between(answer, "cost_usd", money),
+         f"hours × price. {_price(scenario)}"),
+        ("Time", duration(answer.days or 0.0), between(answer, "days", duration),
+         f"C / ({rate} × {format_count(float(terms.n_gpus))} accelerators)"),
+        ("Accelerator-hours", format_count(answer.gpu_hours), between(answer, "gpu_hours", format_count),
+         f"C / ({rate}): {terms.hardware.peak(terms.precision):.4g} FLOP/s at peak × "
+         f"{100 * float(terms.all_in_utilisation):.3g}% all-in"),
+        ("Energy", energy(answer.energy_kwh or 0.0), between(answer, "energy_kwh", energy),
+         f"hours × rated power × PUE {float(terms.power.pue):g}. {terms.power.convention}"),
+        ("CO₂e", f"{format_count((answer.co2e_kg or 0.0) / 1000)} t", "",
+         f"energy × {float(terms.power.carbon_kg_per_kwh):g} kg/kWh (United States, mean)"),
+    ]  # fmt: skip
+    if answer.lifetime_saving is not None:
+        shown.append((
+            "Saved over its life", f"{100 * answer.lifetime_saving:.3g}%",
+            between(answer, "lifetime_saving", lambda v: f"{100 * v:.2g}%"),
+            "1 − (6ND + 2N·D_inference) / the same of the model that is cheapest to train for this loss "
+            "(Sardana et al. 2023, arXiv 2401.00448)",
+        ))  # fmt: skip
+    with st.container(horizontal=True, key="cards"):
+        for label, value, interval, source in shown:
+            st.metric(label, value, interval.strip(" ()") or None, delta_color="off", delta_arrow="off", help=source)
+
+
+def _price(scenario: Scenario) -> str:
+    terms = scenario.terms
+    assert terms is not None  # cards are drawn with a machine only
+    known = terms.hardware.price
+    if terms.price_usd_per_hour is not None:
+        return f"The price is your own: ${float(terms.price_usd_per_hour):g} an hour."
+    if known is None:
+        return "No price is known for it: type one under More."
+    return f"${known.typical:g} an hour ({known.low:g} to {known.high:g}; {known.date}; {known.source})."
+
+
+def ratio(answer: Plan) -> str:
+    """Tokens per parameter with its interval."""
+    return format_number(answer.tokens_per_param) + between(answer, "tokens_per_param", format_number)

@@ -1,0 +1,164 @@
+"""Next experiments, and scenarios kept under a name and compared."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import analyses, data, frame, state
+from scaling_core.charts.scenarios import scenarios_chart
+from scaling_core.errors import UserError
+from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
+from scaling_core.planning.words import duration, money
+from scaling_core.runs import safe_csv
+from scaling_core.units import format_count, format_flops, format_number
+
+KIND = "scenario"
+#: What the first suggestion may cost beside the target.
+_SHARE = 0.01
+
+
+def experiments(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """Which small runs would shrink the interval at the target most."""
+    if state.get("basis") != state.OWN_FIT:
+        st.info("Experiments are chosen for the law fitted to these runs: plan with it.", icon=":material/info:")
+        return
+    from scaling_core.planning.experiments import next_experiments
+
+    left, right = st.columns([1, 1])
+    spend = left.text_input(
+        "To spend on experiments", key="experiment_budget", placeholder=f"{format_flops(_SHARE * answer.flops)} FLOPs",
+        help="FLOPs, dollars or hours: 1e20, $500, 200 GPU-hours.",
+    )  # fmt: skip
+    quantity = right.segmented_control(
+        "To know better", ["loss", "params"], default="loss", required=True, key="experiment_aim",
+        format_func={"loss": "The loss there", "params": "The best size there"}.get,
+    )  # fmt: skip
+    budget = float(Budget.parse(spend).flops(scenario.terms)) if spend and scenario.terms else _SHARE * answer.flops
+    found = next_experiments(data.current_fit(), answer.flops, budget, quantity=quantity)
+    write = (lambda v: format_number(v, 4)) if quantity == "loss" else format_count
+    st.markdown(
+        f"{len(found.runs)} runs for {format_flops(found.spent)} FLOPs would narrow the interval at "
+        f"{format_flops(answer.flops)} FLOPs from **{write(found.before[0])}–{write(found.before[1])}** to about "
+        f"**{write(found.after[0])}–{write(found.after[1])}**."
+    )
+    frame.table(found.runs, "next_experiments")
+    for note in found.notes:
+        st.caption(f":material/info: {frame.plain(note)}")
+
+
+def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """Keep this scenario, see kept ones side by side, take them in and out."""
+    _save(scenario)
+    records = analyses.records()
+    kept = {record.name: record for record in records.all(KIND)}
+    chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:6], key="compare_scenarios")
+    answers = {"This one": (scenario, answer)}
+    for name in chosen:
+        try:
+            other = Scenario.from_json(kept[name].data["scenario"])
+            answers[name] = (other, plan(basis, other))
+        except (UserError, KeyError, TypeError) as error:
+            frame.show_error(
+                error if isinstance(error, UserError) else UserError(f"{name} cannot be read.", fix="Forget it.")
+            )
+    st.dataframe(_table(answers))
+    if len(answers) > 1:
+        rows = _rows(answers)
+        frame.chart(
+            scenarios_chart(rows, frame.palette()),
+            key="scenarios_chart",
+            alt_text="Loss against cost of the kept scenarios",
+            rows=rows,
+        )
+    st.caption("All are answered by the law chosen above.")
+    with st.container(horizontal=True):
+        frame.json_download("Scenarios as JSON", {n: s.to_json() for n, (s, _) in answers.items()}, "scenarios.json",
+                            "scenarios_json")  # fmt: skip
+        st.download_button(
+            "As CSV", lambda: safe_csv(_rows(answers)), "scenarios.csv", "text/csv",
+            on_click="ignore", key="scenarios_csv", icon=":material/download:",
+        )  # fmt: skip
+    _take_in()
+    forget = st.selectbox("Forget", [None, *kept], format_func=lambda n: n or "none", key="forget_scenario")
+    if forget and st.button("Forget it", icon=":material/delete:", key="forget_scenario_button"):
+        records.delete(KIND, forget)
+        st.rerun()
+
+
+def _save(scenario: Scenario) -> None:
+    with st.form("save_scenario", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Keep this scenario under a name", key="scenario_name", placeholder="next quarter")
+        if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
+            try:
+                analyses.records().save(KIND, name, {"scenario": scenario.to_json()})
+                chosen = st.session_state.get("compare_scenarios", [])
+                st.session_state["compare_scenarios"] = [*(c for c in chosen if c != name.strip()), name.strip()]
+                st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
+            except UserError as error:
+                frame.show_error(error)
+
+
+def _take_in() -> None:
+    """Scenarios from a file that was taken out here or elsewhere."""
+    file = st.file_uploader("Scenarios from a JSON file", ["json"], key="scenario_file")
+    if file is None or not st.button("Take them in", icon=":material/upload:", key="take_scenarios"):
+        return
+    try:
+        found = json.loads(file.getvalue())
+        assert isinstance(found, dict)
+    except (ValueError, AssertionError):
+        frame.show_error(UserError("This is not a file of scenarios.", where=file.name, fix="Give one from here."))
+        return
+    for name, value in found.items():
+        try:
+            Scenario.from_json(value)
+            analyses.records().save(KIND, name, {"scenario": value})
+        except UserError as error:
+            frame.show_error(error)
+    st.rerun()
+
+
+def _table(answers: dict[str, tuple[Scenario, Plan]]) -> pd.DataFrame:
+    return pd.DataFrame({name: _column(scenario, answer) for name, (scenario, answer) in answers.items()})
+
+
+def _column(scenario: Scenario, answer: Plan) -> dict[str, str]:
+    endless = not math.isfinite(scenario.unique_tokens)
+    terms = scenario.terms
+    return {
+        "training FLOPs": format_flops(answer.flops),
+        "accelerator": f"{float(terms.n_gpus):,.0f} × {terms.hardware.name}, {100 * float(terms.mfu):.0f}%"
+        if terms
+        else "",
+        "unique tokens": "endless" if endless else format_count(scenario.unique_tokens),
+        "tokens to serve": format_count(scenario.demand.tokens) if scenario.demand.tokens else "none",
+        "parameters": format_count(answer.params),
+        "tokens": format_count(answer.tokens),
+        "tokens per parameter": format_number(answer.tokens_per_param),
+        "loss": format_number(answer.loss, 4),
+        "cost": money(answer.cost_usd) if answer.cost_usd is not None else "",
+        "time": duration(answer.days) if answer.days is not None else "",
+    }
+
+
+def _rows(answers: dict[str, tuple[Scenario, Plan]]) -> pd.DataFrame:
+    nothing = (math.nan, math.nan)
+    return pd.DataFrame(
+        [
+            {
+                "name": name,
+                "flops": a.flops,
+                "cost_usd": math.nan if a.cost_usd is None else a.cost_usd,
+                "params": a.params,
+                "tokens": a.tokens,
+                "loss": a.loss,
+                "loss_low": a.intervals.get("loss", nothing)[0],
+                "loss_high": a.intervals.get("loss", nothing)[1],
+            }
+            for name, (_, a) in answers.items()
+        ]
+    )

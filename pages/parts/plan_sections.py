@@ -1,0 +1,259 @@
+"""What explains a plan, below its chart: one section at a time, worked out when it is opened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import frame, plan_scenarios, state
+from scaling_core.charts.epochs import epochs_chart
+from scaling_core.charts.laws import laws_chart
+from scaling_core.charts.lifetime import lifetime_chart
+from scaling_core.charts.pareto import pareto_chart
+from scaling_core.charts.tornado import tornado_chart
+from scaling_core.charts.valley import valley_chart
+from scaling_core.errors import UserError
+from scaling_core.planning import (
+    PUBLISHED,
+    Basis,
+    Plan,
+    Scenario,
+    basis_of_published,
+    budgets,
+    frontier,
+    get_published,
+)
+from scaling_core.planning.lifetime import crossover
+from scaling_core.planning.memory import GIB, MemorySetup, fewest_gpus
+from scaling_core.planning.parallel import speedup
+from scaling_core.planning.published_mfu import mfu_curve, published_mfu
+from scaling_core.planning.recipes import kaplan_critical_batch, recipes
+from scaling_core.planning.repeats import no_return
+from scaling_core.planning.shape_near import shape_near
+from scaling_core.planning.trust import trust
+from scaling_core.planning.valley import ZONES, valley, zone
+from scaling_core.planning.whatmatters import pareto, tornado
+from scaling_core.units import format_count
+
+Section = Callable[[Basis, Scenario, Plan], None]
+_LOOK = {"problem": (":material/error:", "red"), "doubt": (":material/warning:", "orange"),
+         "good": (":material/check_circle:", "green")}  # fmt: skip
+
+
+def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """One section at a time; the link keeps which."""
+    st.segmented_control(
+        "Look closer", list(state.PLAN_SECTIONS), key="closer", required=True, format_func=lambda n: _DRAW[n][0]
+    )
+    _, section = _DRAW[state.get("closer")]
+    with frame.worded_errors():
+        section(basis, scenario, answer)
+
+
+def trusted(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """How far the plan can be trusted."""
+    others = [b for b in map(basis_of_published, PUBLISHED.values()) if b.title != basis.title]
+    for check in trust(basis, scenario, answer, others):
+        icon, color = _LOOK[check.severity]
+        st.markdown(f":{color}[{icon}] {frame.plain(check.text)}")
+
+
+def sizes(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """How little it costs to take another size."""
+    rows = valley(basis, replace(scenario, params=None))
+    zones = [(extra, *zone(basis, replace(scenario, params=None), extra)) for extra in ZONES]
+    frame.chart(
+        valley_chart(rows, zones, frame.palette()),
+        key="valley_chart",
+        stacked=True,
+        alt_text="Loss of models of other sizes with the same budget, and the compute they take to be as good",
+        rows=rows,
+    )
+    st.caption(
+        "Any size in a zone reaches the loss of the best one with so much more compute: choose what is handy to serve."
+    )
+    shapes(answer)
+
+
+def shapes(answer: Plan) -> None:
+    """A concrete architecture near N*, and learning rates and batches by published rules."""
+    left, right = st.columns([2, 3])
+    with left:
+        st.markdown("**A shape of about this size**")
+        near = shape_near(answer.params)
+        d = near.decoder
+        st.markdown(
+            f"{d.layers} layers, width {d.d_model:,}, {d.heads} heads: exactly "
+            f"{format_count(near.count.total, 4)} parameters with embeddings, {100 * near.miss:+.1f}% off."
+        )
+    with right:
+        st.markdown("**Learning rate and batch by published rules**")
+        rows = [
+            {
+                "rule": r.name,
+                "learning rate": f"{r.learning_rate:.2e}" if r.learning_rate is not None else "",
+                "batch, tokens": format_count(r.batch_tokens) if r.batch_tokens else "",
+                "steps": format_count(r.steps) if r.steps else "",
+                "inside its range": "yes" if r.inside else "no",
+                "source": r.source,
+            }
+            for r in recipes(answer.params, answer.tokens, answer.flops)
+        ]
+        st.dataframe(pd.DataFrame(rows), hide_index=True)
+        if math.isfinite(answer.loss):
+            critical = format_count(float(kaplan_critical_batch(answer.loss)))
+            st.caption(f"Critical batch at this loss, by Kaplan et al. 2020: {critical} tokens.")
+
+
+def life(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """What serving does to the best size."""
+    asked = scenario.demand.tokens
+    middle = asked or 10 * answer.tokens
+    demands = budgets(middle / 1e3, middle * 1e3)[::6]
+    rows = crossover(basis, scenario, demands)
+    frame.chart(
+        lifetime_chart(rows, frame.palette(), asked or None),
+        key="lifetime_chart",
+        stacked=True,
+        alt_text="The size that is cheapest over a model's life against how much it serves, and what it saves",
+        rows=rows,
+    )
+    if not asked:
+        st.caption("Type the tokens to serve above, and the plan is the cheapest over the model's life.")
+
+
+def limited(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """What passing over the same data again is worth."""
+    unique = scenario.unique_tokens
+    shown = unique if math.isfinite(unique) else answer.tokens
+    frame.chart(
+        epochs_chart(shown, answer.tokens, frame.palette(), scenario.decay.tokens),
+        key="epochs_chart",
+        alt_text="What tokens seen again are worth, and where repeating no longer pays",
+    )
+    st.caption(
+        f"A token of the {no_return(scenario.decay.tokens):.0f}th pass is worth a tenth of a new one. What repeated "
+        "data is worth: Muennighoff et al. 2023, arXiv 2305.16264."
+    )
+    if not math.isfinite(unique):
+        st.caption("Type the unique tokens above to plan with limited data.")
+
+
+def machine(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """Whether it fits, and what the number of accelerators does to it."""
+    terms = scenario.terms
+    if terms is None:
+        return
+    near = shape_near(answer.params)
+    st.markdown("**The fewest accelerators that hold it while it trains**")
+    fewest = 1
+    try:
+        found = fewest_gpus(near.decoder, terms.hardware, MemorySetup(recompute="selective", zero=1))
+    except UserError as error:
+        frame.show_error(error)
+    else:
+        s, fewest = found.setup, found.n_gpus
+        st.markdown(
+            f"{found.n_gpus} × {frame.plain(terms.hardware.name)}: tensor parallel {s.tensor_parallel}, pipeline "
+            f"{s.pipeline_parallel}, data parallel {s.data_parallel}, ZeRO {s.zero}, recomputation {s.recompute}."
+        )
+        sizes = {**asdict(found.parts), "in all": found.parts.total, "there is": found.capacity_bytes}
+        st.dataframe(pd.DataFrame([{k: f"{v / GIB:.1f} GiB" for k, v in sizes.items()}]), hide_index=True)
+        st.caption(
+            "On the fullest accelerator, with one sequence of 2,048 tokens a replica; a tenth of the memory is kept "
+            "free. Korthikanti et al. 2022, arXiv 2205.05198; Rajbhandari et al. 2020, arXiv 1910.02054."
+        )
+    parallel(answer, float(terms.n_gpus), fewest)
+    with st.expander("Published utilisations", icon=":material/menu_book:"):
+        st.dataframe(pd.DataFrame([asdict(r) for r in published_mfu()]), hide_index=True)
+
+
+def parallel(answer: Plan, wanted: float, fewest: int) -> None:
+    """Ideal speed-up beside the modelled one, and where the batch caps it."""
+    if not math.isfinite(answer.loss):
+        return
+    critical = float(kaplan_critical_batch(answer.loss))
+    counts = sorted({float(fewest * 2**k) for k in range(0, 14, 2)} | {max(wanted, float(fewest))})
+    modelled = speedup(counts, mfu_curve(answer.params), critical, gpus_per_replica=fewest)
+    st.markdown("**More accelerators:** ideal speed-up beside the modelled one")
+    columns = {
+        "accelerators": [f"{n:,.0f}" for n in counts],
+        "ideal": [f"{v:.3g}×" for v in modelled.ideal],
+        "modelled": [f"{v:.3g}×" for v in modelled.modelled],
+        "MFU": [f"{100 * v:.0f}%" for v in modelled.mfu],
+        "tokens needed": [f"{v:.3g}×" for v in modelled.extra_tokens],
+    }
+    st.dataframe(pd.DataFrame(columns), hide_index=True)
+    for note in modelled.notes:
+        st.caption(f":material/info: {frame.plain(note)}")
+
+
+def matters(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """What the plan hangs on."""
+    choices = {"loss": "Loss", "params": "Parameters", "cost_usd": "Cost", "tokens": "Tokens"}
+    chosen = st.segmented_control(
+        "Follow", list(choices), format_func=choices.get, default="loss", required=True, key="follow"
+    )
+    rows = tornado(basis, scenario, chosen)
+    if len(rows):
+        frame.chart(
+            tornado_chart(rows, choices[chosen], frame.palette()),
+            key="tornado_chart",
+            alt_text=f"How far {choices[chosen].lower()} moves with each input",
+            rows=rows,
+        )
+    else:
+        st.info("Nothing that can be moved by a tenth changes this number.", icon=":material/info:")
+    if scenario.terms is not None and basis.has_optimum:
+        curve = pareto(basis, scenario, budgets(answer.flops / 100, answer.flops * 100)[::10])
+        frame.chart(
+            pareto_chart(curve, frame.palette()),
+            key="pareto_chart",
+            alt_text="Loss against cost: what more money buys",
+            rows=curve,
+        )
+
+
+def laws(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """Several laws on the same budgets, so that disagreement is seen."""
+    names = st.multiselect(
+        "Compare with", list(PUBLISHED), default=["besiroglu", "hoffmann_tex_unrounded", "llama3"], key="other_laws",
+        format_func=lambda n: PUBLISHED[n].title,
+    )  # fmt: skip
+    flops = budgets(answer.flops / 1e3, answer.flops * 1e3)[::10]
+    parts = []
+    plain = Scenario(float(flops[0]))
+    for title, other in (
+        (basis.title, basis),
+        *((PUBLISHED[n].title, basis_of_published(get_published(n))) for n in names),
+    ):
+        rows = frontier(other, flops, None, plain)
+        parts.append(rows[["flops", "params", "tokens", "loss"]].assign(law=title))
+    rows = pd.concat(parts, ignore_index=True)
+    frame.chart(
+        laws_chart(rows, answer.flops, frame.palette()),
+        key="laws_chart",
+        stacked=True,
+        alt_text="Best size and loss against compute by several laws",
+        rows=rows,
+    )
+    for n in names:
+        for caveat in PUBLISHED[n].caveats:
+            st.caption(f":material/info: {frame.plain(f'{PUBLISHED[n].title}: {caveat}')}")
+
+
+_DRAW: dict[str, tuple[str, Section]] = {
+    "trust": ("Trust", trusted),
+    "sizes": ("Other sizes", sizes),
+    "life": ("Lifetime", life),
+    "data": ("Data limit", limited),
+    "machine": ("Machine", machine),
+    "next": ("Next experiments", plan_scenarios.experiments),
+    "matters": ("What matters", matters),
+    "laws": ("Laws compared", laws),
+    "keep": ("Scenarios", plan_scenarios.draw),
+}

@@ -1,0 +1,136 @@
+"""Plan, closer: budgets in any unit, a loss to reach, machine, data and demand; every section; scenarios kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from app_helpers import calm, rows, url, words
+from ladder_file import ladder_csv
+from streamlit.testing.v1 import AppTest
+
+from pages.parts.state import PLAN_SECTIONS
+from scaling_core.fitting import fit, get_objective
+from scaling_core.laws import get_law
+from scaling_core.planning import (
+    Demand,
+    Scenario,
+    Terms,
+    basis_of_fit,
+    basis_of_published,
+    get_hardware,
+    get_published,
+    plan,
+)
+from scaling_core.records import Records
+from scaling_core.runs import Upload, UploadStore, load
+from scaling_core.units import format_count
+
+BESIROGLU = basis_of_published(get_published("besiroglu"))
+H100 = Terms(get_hardware("H100 SXM 80GB"), mfu=0.4, n_gpus=256)
+
+
+@pytest.fixture
+def grid(workspace) -> str:
+    return UploadStore(workspace).put(Upload("grid.csv", ladder_csv().encode()))
+
+
+def answer(at: AppTest) -> str:
+    """The sentence on top of the page."""
+    return next(m.value for m in at.markdown if m.value.startswith("### ")).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "flops"),
+    [("$60k", 60e3 / 2.5 * 3600 * 989.4e12 * 0.4), ("24000 GPU-hours", 24000 * 3600 * 989.4e12 * 0.4),
+     ("3 weeks", 21 * 24 * 256 * 3600 * 989.4e12 * 0.4), ("1e24", 1e24), ("3640 PF-days", 3640 * 8.64e19)],
+)  # fmt: skip
+def test_a_budget_in_any_unit_is_planned_with(open_page, typed: str, flops: float) -> None:
+    at = calm(open_page("plan", basis="besiroglu", budget=typed))
+    said = plan(BESIROGLU, Scenario(flops, terms=H100))
+    row = rows(at, "step").set_index("step").loc[0]
+    assert row["flops"] == pytest.approx(flops, rel=1e-9)
+    assert row["cost_usd"] == pytest.approx(said.cost_usd, rel=1e-9)
+    assert format_count(said.params) in answer(at)
+    assert format_count(said.tokens) in answer(at)
+
+
+def test_a_loss_to_reach_takes_the_place_of_the_budget(open_page) -> None:
+    at = calm(open_page("plan", basis="besiroglu", goal="2.1"))
+    said = plan(BESIROGLU, Scenario(loss=2.1))
+    assert "A loss of" in answer(at)
+    assert format_count(said.params) in answer(at)
+    at.text_input(key="goal").set_value("1.5").run()
+    assert not at.exception
+    assert "no model comes below 1.817" in words(at.error)
+
+
+def test_machine_data_and_demand_move_the_plan(open_page) -> None:
+    at = calm(open_page("plan", basis="devries_sardana", budget="1e23", unique="100B", demand="2T", mfu="50"))
+    terms = Terms(get_hardware("H100 SXM 80GB"), mfu=0.5, n_gpus=256)
+    asked = Scenario(1e23, unique_tokens=1e11, demand=Demand(2e12), terms=terms)
+    said = plan(basis_of_published(get_published("devries_sardana")), asked)
+    assert format_count(said.params) in answer(at)
+    assert "passes over the data" in answer(at)
+    assert "Saved over its life" in [m.label for m in at.metric]
+    before = {m.label: m.value for m in at.metric}
+    at.selectbox(key="hardware").set_value("B200 SXM").run()
+    calm(at)
+    after = {m.label: m.value for m in at.metric}
+    assert before["Accelerator-hours"] != after["Accelerator-hours"]
+    assert url(at)["hardware"] == "B200 SXM"
+
+
+@pytest.mark.parametrize(
+    ("key", "typed"),
+    [("unique", "lots"), ("demand", "-1"), ("size", "big"), ("price", "cheap"), ("budget", "5 apples")],
+)
+def test_what_cannot_be_read_is_said_where_it_stands_and_the_page_goes_on(open_page, key: str, typed: str) -> None:
+    at = open_page("plan", basis="besiroglu")
+    at.text_input(key=key).set_value(typed).run()
+    assert not at.exception
+    assert len(at.error) == 1
+    assert at.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize("section", PLAN_SECTIONS)
+def test_every_section_says_something(open_page, grid: str, section: str) -> None:
+    at = calm(open_page("plan", runs=grid, closer=section, unique="1T", demand="1T"))
+    assert at.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize("section", PLAN_SECTIONS)
+def test_no_section_breaks_where_the_law_has_no_split(open_page, section: str) -> None:
+    at = open_page("plan", closer=section)
+    assert not at.exception
+    assert "not your doing" not in words(at.error)
+
+
+def test_a_kept_fit_can_be_planned_with(open_page, grid: str, workspace) -> None:
+    runs = load([Upload("grid.csv", ladder_csv().encode())])
+    result = fit(get_law("chinchilla-tied"), runs, get_objective("huber-log"), resamples=50)
+    Records(workspace).save("fit", "tied one", result.to_json())
+    at = calm(open_page("plan", runs=grid, basis="kept:tied one", budget="1e23"))
+    said = plan(basis_of_fit(result), Scenario(1e23))
+    assert format_count(said.params) in answer(at)
+    assert "tied one" in words(at.markdown)
+    gone = open_page("plan", runs=grid, basis="kept:another")
+    assert "Nothing is saved here" in words(gone.error)
+
+
+def test_scenarios_are_kept_compared_and_forgotten(open_page, grid: str, workspace) -> None:
+    at = calm(open_page("plan", runs=grid, closer="keep", budget="1e22"))
+    at.text_input(key="scenario_name").set_value("small")
+    at.button(key="FormSubmitter:save_scenario-Keep").click().run()
+    calm(at)
+    at.text_input(key="budget").set_value("1e24").run()
+    calm(at)
+    table = at.dataframe[0].value
+    assert list(table.columns) == ["This one", "small"]
+    assert table.loc["training FLOPs"].tolist() == ["1e24", "1e22"]
+    kept = Records(workspace).get("scenario", "small").data["scenario"]
+    assert Scenario.from_json(json.loads(json.dumps(kept))).flops == 1e22
+    at.selectbox(key="forget_scenario").set_value("small").run()
+    at.button(key="forget_scenario_button").click().run()
+    calm(at)
+    assert list(at.dataframe[0].value.columns) == ["This one"]
