@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scaling_core.cli import values
 from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_files
 from scaling_core.cli.output import json_text, show
+from scaling_core.cli.scenario import add_scenario, scenario_of
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
-from scaling_core.planning import PUBLISHED, Basis, Scenario, basis_of_fit, basis_of_published, get_published, plan
+from scaling_core.planning import PUBLISHED, Basis, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.planning.plan import Plan
+from scaling_core.planning.words import duration, energy, money
 from scaling_core.runs import LOSS, Metric, Upload
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -28,15 +30,26 @@ def add(commands: Any) -> None:
     add_fit_options(parser)
     parser.add_argument("--fit", metavar="FIT.json", help="a fit written by `fit --json`")
     parser.add_argument("--published", metavar="NAME", help=f"published constants: {', '.join(PUBLISHED)}")
-    parser.add_argument("--flops", type=values.flops, required=True, metavar="C", help="training compute, say 5.76e23")
+    add_scenario(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the plan."""
     basis, metric = _basis(options)
-    answer = plan(basis, Scenario(options.flops, options.level))
+    answer = plan(basis, scenario_of(options))
     show(json_text(_report(answer, metric)) if options.json else _text(answer, metric))
+
+
+_EXTRAS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("epochs", "passes over the data", format_number),
+    ("cost_usd", "cost", money),
+    ("gpu_hours", "accelerator-hours", format_count),
+    ("days", "time", duration),
+    ("energy_kwh", "energy", energy),
+    ("lifetime_flops", "lifetime FLOPs", format_flops),
+    ("lifetime_saving", "saved over its life", lambda v: f"{100 * v:.3g}%"),
+)
 
 
 def _report(answer: Plan, metric: Metric) -> dict[str, Any]:
@@ -71,6 +84,11 @@ def _text(answer: Plan, metric: Metric) -> str:
         value, ends = _shown(answer, metric)
         lines[-1] = f"  {metric.title:<22} {format_number(value, 4)}"
         lines[-1] += f" ({format_number(ends[0], 4)} to {format_number(ends[1], 4)})" if ends else ""
+    lines += [
+        f"  {title:<22} {write(value)}{between(name, write)}"
+        for name, title, write in _EXTRAS
+        if (value := getattr(answer, name)) is not None
+    ]
     lines.append(f"  intervals are {answer.level:.0%}" if answer.intervals else "  no intervals")
     return "\n".join(lines + [f"  - {note}" for note in answer.notes])
 

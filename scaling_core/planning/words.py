@@ -47,9 +47,8 @@ def between(answer: Plan, name: str, write: Callable[[float], str]) -> str:
 
 def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = str) -> str:
     """The answer in one sentence; ``strong`` marks the three numbers that matter."""
-    loss = lambda v: format_number(v, 4)  # noqa: E731
     if not math.isfinite(answer.params):
-        return f"With {_means(scenario, answer)}: loss {strong(loss(answer.loss))}{between(answer, 'loss', loss)}."
+        return f"With {_means(scenario, answer)}: loss {strong(_loss(answer.loss))}{between(answer, 'loss', _loss)}."
     what = (
         f"{strong(format_count(answer.params) + ' parameters')} on {strong(format_count(answer.tokens) + ' tokens')}"
         + (f", {format_number(answer.epochs, 2)} passes over the data" if answer.epochs and answer.epochs > 1.005 else "")
@@ -57,8 +56,12 @@ def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = st
     if not math.isfinite(answer.loss):
         return f"With {_means(scenario, answer)}: {what}."
     if scenario.loss is not None:
-        return f"A loss of {strong(loss(scenario.loss))} takes {_means(scenario, answer)}: {what}."
-    return f"With {_means(scenario, answer)}: {what}, loss {strong(loss(answer.loss))}{between(answer, 'loss', loss)}."
+        return f"A loss of {strong(_loss(scenario.loss))} takes {_means(scenario, answer)}: {what}."
+    return f"With {_means(scenario, answer)}: {what}, loss {strong(_loss(answer.loss))}{between(answer, 'loss', _loss)}."
+
+
+def _loss(value: float) -> str:
+    return format_number(value, 4)
 
 
 def _means(scenario: Scenario, answer: Plan) -> str:

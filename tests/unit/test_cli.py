@@ -346,7 +346,6 @@ def test_what_a_person_can_mend_is_one_line_and_status_2(
     [
         ([], "COMMAND"),
         (["fit"], "FILE"),
-        (["plan", "--published", "besiroglu"], "--flops"),
         (["plan", "--published", "besiroglu", "--flops", "lots"], "lots"),
         (["fit", "x.csv", "--bootstrap", "-1"], "-1"),
         (["fit", "x.csv", "--drop-highest-loss", "2.5"], "2.5"),

@@ -1,0 +1,121 @@
+"""Options that say what is asked of a planner, and the scenario they make."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from scaling_core.cli import values
+from scaling_core.errors import UserError
+from scaling_core.planning import PRECISIONS, Budget, Demand, Scenario, Terms, get_hardware
+from scaling_core.planning.budget import DEFAULT_MFU
+from scaling_core.planning.hardware import Hardware
+from scaling_core.runs import Upload
+
+#: Ways to say how much, of which one is given.
+BUDGETS = ("flops", "usd", "gpu_hours", "days", "budget", "loss", "scenario")
+DEFAULT_HARDWARE = "H100 SXM 80GB"
+
+
+def add_scenario(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a scenario."""
+    much = parser.add_argument_group("how much (one of these)")
+    much.add_argument("--flops", type=values.flops, metavar="C", help="training compute, say 5.76e23")
+    much.add_argument("--usd", type=values.positive, metavar="X", help="dollars, say 2M")
+    much.add_argument("--gpu-hours", type=values.positive, metavar="X", help="accelerator-hours")
+    much.add_argument("--days", type=values.positive, metavar="X", help="days on all --gpus")
+    much.add_argument("--budget", metavar="TEXT", help="any of these as text: '$2M', '3 weeks', '200 MWh'")
+    much.add_argument("--loss", type=values.positive, metavar="L", help="a loss to reach at the lowest cost")
+    much.add_argument("--scenario", metavar="FILE.json", help="a scenario that was saved")
+    what = parser.add_argument_group("what else is asked")
+    what.add_argument("--params", type=values.positive, metavar="N", help="a size that is wanted, in place of the best")
+    what.add_argument("--unique-tokens", type=values.positive, metavar="U", help="distinct tokens that there are")
+    what.add_argument("--inference-tokens", type=values.positive, metavar="T", help="tokens to serve over its life")
+    what.add_argument("--written-share", type=float, metavar="P", help="share of them written one by one (default .5)")
+    what.add_argument("--decode-mfu", type=float, metavar="P", help="utilisation while writing; default counts alike")
+    machine = parser.add_argument_group("on which machine")
+    machine.add_argument("--hardware", metavar="NAME|FILE.json", help=f"accelerator (default {DEFAULT_HARDWARE})")
+    machine.add_argument("--gpus", type=values.positive, metavar="N", help="how many (default 256)")
+    machine.add_argument("--mfu", type=float, metavar="P", help=f"utilisation while training (default {DEFAULT_MFU})")
+    machine.add_argument("--lost", type=float, metavar="P", help="share of paid time lost to restarts and waiting")
+    machine.add_argument("--precision", choices=PRECISIONS, help="number format of the matrix products")
+    machine.add_argument("--price", type=values.positive, metavar="X", help="dollars an accelerator-hour")
+
+
+def scenario_of(options: argparse.Namespace) -> Scenario:
+    """Return the scenario that the options say.
+
+    Raises
+    ------
+    UserError
+        If not exactly one budget is given, or one cannot be read or be.
+    """
+    given = [name for name in BUDGETS if getattr(options, name) is not None]
+    if len(given) != 1:
+        spelt = ", ".join(f"--{name.replace('_', '-')}" for name in BUDGETS)
+        what = "A plan needs a budget." if not given else f"{len(given)} budgets are given."
+        raise UserError(what, fix=f"Give one of {spelt}.")
+    if options.scenario is not None:
+        return Scenario.from_json(_read(options.scenario))
+    terms = _terms(options)
+    return Scenario(
+        _flops(options, terms or _default_terms()),
+        options.level,
+        loss=options.loss,
+        params=options.params,
+        unique_tokens=options.unique_tokens or math.inf,
+        demand=_demand(options),
+        terms=terms or (_default_terms() if given[0] not in ("flops", "loss") else None),
+    )
+
+
+def _flops(options: argparse.Namespace, terms: Terms) -> float | None:
+    for name, unit in (("usd", "USD"), ("gpu_hours", "GPU-hours"), ("days", "days")):
+        if (value := getattr(options, name)) is not None:
+            return float(Budget(value, unit).flops(terms))
+    if options.budget is not None:
+        return float(Budget.parse(options.budget).flops(terms))
+    return None if options.flops is None else float(options.flops)
+
+
+def _demand(options: argparse.Namespace) -> Demand:
+    share = {} if options.written_share is None else {"written_share": options.written_share}
+    return Demand(options.inference_tokens or 0.0, decode_mfu=options.decode_mfu, **share)
+
+
+def _terms(options: argparse.Namespace) -> Terms | None:
+    """The machine, where anything was said of it."""
+    said = {
+        "precision": options.precision,
+        "mfu": options.mfu,
+        "n_gpus": options.gpus,
+        "price_usd_per_hour": options.price,
+        "restart_share": options.lost,
+    }
+    given = {name: value for name, value in said.items() if value is not None}
+    if options.hardware is None and not given:
+        return None
+    return Terms(**{"hardware": _hardware(options.hardware or DEFAULT_HARDWARE), "n_gpus": 256, **given})
+
+
+def _default_terms() -> Terms:
+    return Terms(get_hardware(DEFAULT_HARDWARE), n_gpus=256)
+
+
+def _hardware(text: str) -> Hardware:
+    return Hardware.from_json(_read(text)) if text.endswith(".json") else get_hardware(text)
+
+
+def _read(path: str) -> dict[str, Any]:
+    upload = Upload.from_path(Path(path))
+    try:
+        data = json.loads(upload.data)
+    except (ValueError, RecursionError) as error:
+        raise UserError("This file is not JSON.", where=path, fix="Give a file that was saved here.") from error
+    if not isinstance(data, dict):
+        raise UserError("This file holds no JSON object.", where=path, fix="Give a file that was saved here.")
+    inner = data.get("scenario")
+    return inner if isinstance(inner, dict) else data

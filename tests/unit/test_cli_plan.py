@@ -1,0 +1,86 @@
+"""`plan` takes every part of a scenario, and says it as JSON and in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scaling_core.cli import main
+from scaling_core.planning import Demand, Scenario, Terms, basis_of_published, get_hardware, get_published, plan
+
+SARDANA = ["plan", "--published", "devries_sardana"]
+BASIS = basis_of_published(get_published("devries_sardana"))
+Capture = pytest.CaptureFixture[str]
+
+
+def report(capsys: Capture, *arguments: str) -> dict:
+    assert main([*SARDANA, *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_published_lifetime_case(capsys: Capture) -> None:
+    """Sardana et al. 2023, arXiv 2401.00448: the quality of a 13B model, 2T tokens of inference."""
+    found = report(capsys, "--loss", "2.04528", "--inference-tokens", "2T")
+    assert found["params"] == pytest.approx(6.9686e9, rel=2e-4)
+    assert found["tokens"] == pytest.approx(1.2478e12, rel=2e-4)
+    assert 100 * found["lifetime_saving"] == pytest.approx(17.45, abs=0.01)
+    assert found["lifetime_flops"] == pytest.approx(6 * found["params"] * found["tokens"] + 4e12 * found["params"])
+
+
+@pytest.mark.parametrize(
+    ("said", "flops"),
+    [
+        (["--usd", "60k"], 60e3 / 2.5 * 3600 * 989.4e12 * 0.4),
+        (["--gpu-hours", "24000"], 24e3 * 3600 * 989.4e12 * 0.4),
+        (["--days", "10", "--gpus", "8", "--mfu", "0.5"], 10 * 8 * 86400 * 989.4e12 * 0.5),
+        (["--budget", "$60k", "--price", "2"], 30e3 * 3600 * 989.4e12 * 0.4),
+        (["--flops", "1e23"], 1e23),
+        (["--gpu-hours", "100", "--hardware", "a100 sxm 80", "--lost", "0.1"], 100 * 3600 * 312e12 * 0.4 * 0.9),
+    ],
+)
+def test_every_unit_of_budget(capsys: Capture, said: list[str], flops: float) -> None:
+    found = report(capsys, *said)
+    assert found["flops"] == pytest.approx(flops, rel=1e-12)
+    assert ("cost_usd" in found) == (said[0] != "--flops")
+
+
+def test_the_answer_is_the_librarys_to_the_last_digit(capsys: Capture, tmp_path: Path) -> None:
+    arguments = ["--flops", "1e23", "--unique-tokens", "100B", "--inference-tokens", "1T", "--hardware", "B200 SXM",
+                 "--gpus", "64", "--mfu", "0.35", "--precision", "fp8"]  # fmt: skip
+    terms = Terms(get_hardware("B200 SXM"), precision="fp8", mfu=0.35, n_gpus=64)
+    asked = Scenario(1e23, unique_tokens=1e11, demand=Demand(1e12), terms=terms)
+    expected = json.loads(json.dumps(plan(BASIS, asked).to_json()))
+    assert report(capsys, *arguments) == expected
+    file = tmp_path / "scenario.json"
+    file.write_text(json.dumps(asked.to_json()))
+    assert report(capsys, "--scenario", str(file)) == expected
+    assert {"epochs", "cost_usd", "gpu_hours", "days", "lifetime_flops", "lifetime_saving"} <= set(expected)
+
+
+def test_words_for_people(capsys: Capture) -> None:
+    assert main([*SARDANA, "--usd", "2M", "--inference-tokens", "1T"]) == 0
+    said = capsys.readouterr().out
+    for word in ("cost", "accelerator-hours", "time", "saved over its life"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "needs a budget"),
+        (["--flops", "1e22", "--usd", "5"], "2 budgets"),
+        (["--loss", "1.2"], "no model comes below 1.69"),
+        (["--usd", "5", "--hardware", "H900"], "no accelerator called"),
+        (["--budget", "a lot"], "a lot"),
+        (["--flops", "1e22", "--mfu", "1.4"], "MFU"),
+        (["--scenario", "nowhere.json"], "nowhere.json"),
+        (["--flops", "1e22", "--hardware", "TPU v5p", "--precision", "fp4"], "fp4"),
+    ],
+)
+def test_what_a_person_can_mend_is_one_line_and_status_2(capsys: Capture, arguments: list[str], said: str) -> None:
+    assert main([*SARDANA, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
