@@ -66,9 +66,11 @@ def largest_held_out(e: Evidence) -> Finding | None:
         f"{_percent(a.error)} (up to {format_ratio(a.beyond)} the compute)"
     )
     if e.factor(answer) >= ANOTHER_PLAN:
+        inside = e.interval is not None and e.interval[0] <= answer <= e.interval[1]
+        severity: Severity = "info" if inside else "doubt"
         text += f", but gives {e.instead(answer)}."
         fix = "Do not read the split off losses foretold well: add runs around the best size at large budgets."
-        return Finding("largest held out", "doubt", text, a.error, fix)
+        return Finding("largest held out", severity, text, a.error, fix)
     if _is_worse(e, a):
         text += f", against {_percent(a.in_sample_error)} on the runs fitted."
         return Finding("largest held out", "doubt", text, a.error, "Compare laws by this error, not by their fit.")
