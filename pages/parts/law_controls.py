@@ -12,6 +12,7 @@ from scaling_core.runs import RunTable, measurable
 
 _CUSTOM, _RATIO = "custom:", "ratio:"
 _FIRST_FORMULA = f"{_CUSTOM}E + A/N**alpha + B/D**beta"
+_FIRST_RATIO = f"{_RATIO}tokens/params"
 _DELTAS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 _VIEWS = {
     "flops": "Against C",
@@ -59,7 +60,7 @@ def applicable(runs: RunTable) -> list[str]:
 
 def _law(runs: RunTable) -> None:
     now = state.get("law")
-    made = [now if now.startswith(_CUSTOM) else _FIRST_FORMULA, *([now] if now.startswith(_RATIO) else [])]
+    made = [now if now.startswith(_CUSTOM) else _FIRST_FORMULA, now if now.startswith(_RATIO) else _FIRST_RATIO]
     fixed = applicable(runs)
     other = [now] if now in LAWS and now not in fixed else []
     st.selectbox(
@@ -69,6 +70,25 @@ def _law(runs: RunTable) -> None:
         st.caption(f"{LAWS[found.law].title}. {found.reason}")
     if now.startswith(_CUSTOM):
         _formula(now)
+    if now.startswith(_RATIO):
+        _ratio(runs, now)
+
+
+def _ratio(runs: RunTable, now: str) -> None:
+    """Choose the two columns whose ratio the law reads."""
+    numbers = runs.frame.select_dtypes("number").columns
+    columns = [c for c in numbers if c not in ("loss", "line") and runs.frame[c].notna().any()]
+    over, under = get_law(now).predictors
+    left, right = st.columns(2)
+    for slot, label, key, value in ((left, "Column", "ratio_over", over), (right, "over", "ratio_under", under)):
+        st.session_state[key] = value
+        slot.selectbox(label, sorted({*columns, value}), key=key, on_change=_take_ratio)
+
+
+def _take_ratio() -> None:
+    over, under = st.session_state["ratio_over"], st.session_state["ratio_under"]
+    if over != under:
+        state.put(law=get_law(f"{_RATIO}[{over}]/[{under}]").name)
 
 
 def _formula(now: str) -> None:
@@ -99,6 +119,8 @@ def law_title(name: str) -> str:
         return "Recommended"
     if name.startswith(_CUSTOM):
         return "Your own formula"
+    if name.startswith(_RATIO):
+        return "Power law of a ratio"
     return LAWS[name].title if name in LAWS else name
 
 

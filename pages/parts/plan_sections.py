@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pandas as pd
 import streamlit as st
 
-from pages.parts import frame, plan_scenarios, state
+from pages.parts import frame, plan_scenarios, plan_whatif, state
 from scaling_core.charts.epochs import epochs_chart
 from scaling_core.charts.laws import laws_chart
 from scaling_core.charts.lifetime import lifetime_chart
@@ -255,5 +255,6 @@ _DRAW: dict[str, tuple[str, Section]] = {
     "next": ("Next experiments", plan_scenarios.experiments),
     "matters": ("What matters", matters),
     "laws": ("Laws compared", laws),
+    "whatif": ("What if", plan_whatif.draw),
     "keep": ("Scenarios", plan_scenarios.draw),
 }

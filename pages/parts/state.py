@@ -40,7 +40,7 @@ MAX_DROP = 20
 #: What explains a law, below its chart.
 LAW_SECTIONS = ("backtest", "laws", "residuals", "parameters", "influence", "approaches", "keep")
 #: What explains a plan, below its chart.
-PLAN_SECTIONS = ("trust", "sizes", "life", "data", "machine", "next", "matters", "laws", "keep")
+PLAN_SECTIONS = ("trust", "sizes", "life", "data", "machine", "next", "matters", "laws", "whatif", "keep")
 THIS_MACHINE = "this machine"
 #: Before the name of a kept fit.
 KEPT = "kept:"

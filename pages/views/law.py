@@ -76,7 +76,14 @@ def on_contours(fit: FitResult) -> bool:
 
 def draw(fit: FitResult, x: str, curves: pd.DataFrame | None, main: pd.DataFrame | None, fixed: str = "") -> None:
     rows = main if curves is None else curves if main is None else main
-    figure = law_chart(fit.points, View(x, "loss"), frame.palette(), curves=curves, main=main, extent=fit.ranges.get(x))
+    figure = law_chart(
+        fit.points,
+        View(x, "loss", y_title=fit_title(fit)),
+        frame.palette(),
+        curves=curves,
+        main=main,
+        extent=fit.ranges.get(x),
+    )
     frame.chart(
         figure,
         key="law_chart",
@@ -86,6 +93,11 @@ def draw(fit: FitResult, x: str, curves: pd.DataFrame | None, main: pd.DataFrame
         selection_mode=[BRUSH],
     )
     st.caption(said(curves, main, fixed or ("D" if x == "params" else "N")))
+
+
+def fit_title(fit: FitResult) -> str:
+    """Title of the fitted quantity where it is not the loss."""
+    return "" if fit.metric.column == "loss" else fit.metric.cost_title
 
 
 def said(curves: pd.DataFrame | None, main: pd.DataFrame | None, fixed: str) -> str:

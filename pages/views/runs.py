@@ -188,7 +188,8 @@ def controls(runs: RunTable) -> tuple[View, str]:
     if state.get("color") not in colors:
         state.put(color="params")
     st.selectbox("Colour", colors, format_func=short_title, key="color")
-    view = View(state.get("x"), state.get("y"), state.get("logx"), state.get("logy"))
+    other = "" if state.get("y") != "loss" or runs.metric.column == "loss" else runs.metric.cost_title
+    view = View(state.get("x"), state.get("y"), state.get("logx"), state.get("logy"), other)
     return view, state.get("color")
 
 

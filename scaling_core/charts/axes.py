@@ -24,12 +24,13 @@ MAX_GROUPS = 10
 
 @dataclass(frozen=True)
 class View:
-    """Which columns stand on the axes, and how."""
+    """Which columns stand on the axes, and how; ``y_title`` where ``y`` holds another metric than its name says."""
 
     x: str
     y: str
     log_x: bool = True
     log_y: bool = True
+    y_title: str = ""
 
 
 def column_title(name: str) -> str:

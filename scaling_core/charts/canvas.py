@@ -27,4 +27,5 @@ class Canvas:
 
     def y(self, name: str | None = None, title: str | None = None) -> alt.Y:
         """Vertical channel of a column, by default the view's."""
+        title = title or self.view.y_title or None
         return y_channel(name or self.view.y, log=self.view.log_y, domain=self.y_domain, title=title)

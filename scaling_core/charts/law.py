@@ -109,7 +109,9 @@ def _ground(canvas: Canvas, start: float) -> list[alt.Chart]:
 def _band(canvas: Canvas, main: pd.DataFrame) -> alt.Chart:
     known = main[[canvas.view.x, "loss_low", "loss_high"]].dropna()
     area = canvas.frames.chart("band", known).mark_area(color=canvas.palette.ink, opacity=0.13, clip=True)
-    return area.encode(x=canvas.x(), y=canvas.y("loss_low", column_title("loss")), y2="loss_high:Q")
+    return area.encode(
+        x=canvas.x(), y=canvas.y("loss_low", canvas.view.y_title or column_title("loss")), y2="loss_high:Q"
+    )
 
 
 def _family(canvas: Canvas, curves: pd.DataFrame, color: str) -> list[alt.Chart]:

@@ -100,3 +100,20 @@ def test_the_plan_follows_the_law_that_was_chosen(open_page, grid: str) -> None:
     go(at, "plan")
     calm(at)
     assert url(at)["law"] == "gamma"
+
+
+def test_a_law_of_a_ratio_takes_its_columns_from_two_boxes(open_page, grid: str) -> None:
+    at = calm(open_page("law", runs=grid, section="keep"))
+    at.selectbox(key="law").select("Power law of a ratio").run()
+    calm(at)
+    assert url(at)["law"] == "ratio:tokens/params"
+    at.selectbox(key="ratio_over").set_value("flops").run()
+    calm(at)
+    assert url(at)["law"] == "ratio:flops/params"
+
+
+def test_another_metric_names_the_axis_and_says_what_is_fitted(open_page) -> None:
+    at = open_page("law", runs="pythia", metric="n_layers", law="power-n", section="residuals")
+    assert not at.exception
+    assert "Fitted is n\\_layers" in "".join(m.value for m in at.markdown)
+    assert "n_layers" in at.get("vega_lite_chart")[0].proto.spec

@@ -1,0 +1,113 @@
+"""What-ifs beside a plan: fewer bits, sparse weights, experts, a teacher. By laws whose constants are not portable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import frame
+from scaling_core.errors import UserError
+from scaling_core.planning import Basis, Plan, Scenario
+from scaling_core.planning.whatif import (
+    LABELS,
+    best_training_bits,
+    clark_dense_equivalent,
+    dense_equivalent,
+    distilled_loss,
+    effective_share,
+    fine_grained_loss,
+    quantisation_penalty,
+    supervised_loss,
+)
+from scaling_core.units import format_count, format_number
+
+
+def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
+    """One fold for each what-if."""
+    if not math.isfinite(answer.params):
+        st.info("These laws ask for a size, which this plan does not have.", icon=":material/info:")
+        return
+    st.warning(
+        "These laws were fitted to other models on other data: their directions carry over, their constants do not.",
+        icon=":material/science:",
+    )
+    for key, table in _TABLES.items():
+        label = LABELS[key]
+        with st.expander(label.title, icon=":material/science:", expanded=key == "precision"), frame.worded_errors():
+            st.dataframe(table(answer), hide_index=True)
+            st.caption(
+                f"{frame.plain(label.source)}; fitted on {frame.plain(label.fitted_on)}. {frame.plain(label.caveat)}"
+            )
+
+
+def _bits(answer: Plan) -> pd.DataFrame:
+    """Training, and quantising after it, in fewer bits."""
+    rows = []
+    for bits in (16, 8, 6, 4, 3):
+        share = float(effective_share(bits, bits, bits))
+        left = f"{100 * share:.0f}%" if share > 0 else "outside the law"
+        penalty = float(quantisation_penalty(answer.params, answer.tokens, bits)) if bits < 16 else 0.0
+        rows.append({
+            "bits": str(bits),
+            "parameters left, all three tensors trained in it": left,
+            "weights alone": f"{100 * float(effective_share(bits)):.0f}%",
+            "loss added by quantising weights after training": f"{penalty:.3g}",
+        })  # fmt: skip
+    rows.append({"bits": f"best: {best_training_bits():.1f}"})
+    return pd.DataFrame(rows).fillna("")
+
+
+def _sparse(answer: Plan) -> pd.DataFrame:
+    """Dense models as good as the sparse ones of the plan's non-zero parameters."""
+    return pd.DataFrame([
+        {
+            "weights that are zero": f"{100 * share:.0f}%",
+            "as good as a dense model of": format_count(float(dense_equivalent(answer.params, share))),
+        }
+        for share in (0.5, 0.75, 0.875)
+    ])  # fmt: skip
+
+
+def _granular(answer: Plan) -> pd.DataFrame:
+    """Loss by granularity beside that of experts of the usual size."""
+    usual = float(fine_grained_loss(answer.params, answer.tokens, 1))
+    losses = {g: float(fine_grained_loss(answer.params, answer.tokens, g)) for g in (1, 2, 4, 8, 16)}
+    return pd.DataFrame([
+        {"granularity": str(g), "loss, against experts of the usual size": f"{loss - usual:+.4f}"}
+        for g, loss in losses.items()
+    ])  # fmt: skip
+
+
+def _routed(answer: Plan) -> pd.DataFrame:
+    """Dense models as good as ones with so many experts."""
+    rows = []
+    for experts in (8, 32, 128):
+        try:
+            said = format_count(float(clark_dense_equivalent(answer.params, experts)))
+        except UserError as error:
+            said = error.what
+        rows.append({"experts": str(experts), "as good as a dense model of": said})
+    return pd.DataFrame(rows)
+
+
+def _taught(answer: Plan) -> pd.DataFrame:
+    """Loss of a student of the plan's size by the teacher's loss."""
+    alone = float(supervised_loss(answer.params, answer.tokens))
+    rows = [{"teacher's loss": "no teacher", "student's loss": format_number(alone, 4), "difference": ""}]
+    for better in (0.0, 0.05, 0.10, 0.15):
+        teacher = alone * (1 - better)
+        student = float(distilled_loss(answer.params, answer.tokens, teacher))
+        rows.append({
+            "teacher's loss": f"{format_number(teacher, 4)} ({100 * better:.0f}% lower)",
+            "student's loss": format_number(student, 4),
+            "difference": f"{student - alone:+.4f}",
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+_TABLES: dict[str, Callable[[Plan], pd.DataFrame]] = {
+    "precision": _bits, "sparsity": _sparse, "fine_grained": _granular, "routed": _routed, "distillation": _taught,
+}  # fmt: skip
