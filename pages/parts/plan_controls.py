@@ -8,7 +8,8 @@ import streamlit as st
 
 from pages.parts import analyses, state
 from scaling_core.errors import UserError
-from scaling_core.planning import PUBLISHED, Budget, Demand, Scenario, Terms, get_hardware, known_hardware
+from scaling_core.planning import PUBLISHED, Basis, Budget, Demand, Scenario, Terms, get_hardware, known_hardware
+from scaling_core.planning.goal import read_goal
 from scaling_core.planning.hardware import Hardware
 from scaling_core.planning.hardware_measure import measure_this_machine
 from scaling_core.units import parse_quantity
@@ -26,8 +27,8 @@ def question() -> None:
         "Sets where the slider starts; moving the slider stays in your browser.",
     )  # fmt: skip
     goal.text_input(
-        "or a loss to reach", key="goal", placeholder="2.1",
-        help="The cheapest plan that reaches this loss. It takes the place of the budget.",
+        "or a loss to reach", key="goal", placeholder="2.1, or 70B on 1.4T",
+        help="The cheapest plan that reaches this loss, or is as good as this model. It takes the place of the budget.",
     )  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def terms() -> Terms:
     )
 
 
-def scenario(fallback_flops: float) -> Scenario:
+def scenario(basis: Basis, fallback_flops: float) -> Scenario:
     """Return what is asked; without a budget or a loss, ``fallback_flops``.
 
     Raises
@@ -151,7 +152,8 @@ def scenario(fallback_flops: float) -> Scenario:
     UserError
         If something typed cannot be read or be.
     """
-    goal, typed = _amount("goal"), state.get("budget").strip()
+    typed, good = state.get("budget").strip(), state.get("goal").strip()
+    goal = read_goal(good, basis) if good else None
     machine = terms()
     flops = None if goal else float(Budget.parse(typed).flops(machine)) if typed else fallback_flops
     return Scenario(
@@ -179,6 +181,6 @@ def _amount(key: str) -> float | None:
 
 
 _NAMES = {
-    "goal": "Loss to reach", "size": "Size", "unique": "Unique tokens", "demand": "Tokens to serve", "price": "Price",
+    "size": "Size", "unique": "Unique tokens", "demand": "Tokens to serve", "price": "Price",
     "peak": "Peak",
 }  # fmt: skip

@@ -84,7 +84,7 @@ def _law(text: str) -> str:
     return text
 
 
-def _metric(text: str) -> str:
+def _short(text: str) -> str:
     if len(text) > _MAX_TEXT:
         raise ValueError(text)
     return text
@@ -139,7 +139,7 @@ CONTROLS: dict[str, Control] = {
     for c in (
         Control("runs", samples()[0].name),
         Control("map", "", _mapping),
-        Control("metric", "loss", _metric),
+        Control("metric", "loss", _short),
         Control("law", AUTO, _law),
         Control("objective", "huber-log", _one_of(*OBJECTIVES)),
         Control("delta", DEFAULT_DELTA, _delta, "{:g}".format),
@@ -159,7 +159,7 @@ CONTROLS: dict[str, Control] = {
         Control("residual_x", "flops", _one_of("flops", "params", "tokens", "predicted")),
         Control("basis", OWN_FIT, _basis),
         Control("budget", "", _budget),
-        Control("goal", "", _quantity),
+        Control("goal", "", _short),
         Control("hardware", "H100 SXM 80GB", _one_of(*(h.name for h in known_hardware()), THIS_MACHINE)),
         Control("gpus", 256, _whole(1, 10_000_000)),
         Control("mfu", 40, _whole(1, 100)),

@@ -39,7 +39,7 @@ def answered(basis: Basis) -> tuple[Scenario, Plan]:
     low, high = span(basis)
     usual = max(high / _ABOVE * _NEXT, low)
     try:
-        scenario = plan_controls.scenario(usual)
+        scenario = plan_controls.scenario(basis, usual)
         return scenario, plan(basis, scenario)
     except UserError as error:
         frame.show_error(error)

@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the plan."""
     basis, metric = _basis(options)
-    answer = plan(basis, scenario_of(options))
+    answer = plan(basis, scenario_of(options, basis))
     show(json_text(_report(answer, metric)) if options.json else _text(answer, metric))
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from scaling_core.cli import values
 from scaling_core.errors import UserError
-from scaling_core.planning import PRECISIONS, Budget, Demand, Scenario, Terms, get_hardware
+from scaling_core.planning import PRECISIONS, Basis, Budget, Demand, Scenario, Terms, get_hardware
 from scaling_core.planning.budget import DEFAULT_MFU
+from scaling_core.planning.goal import read_goal
 from scaling_core.planning.hardware import Hardware
 from scaling_core.runs import Upload
 
 #: Ways to say how much, of which one is given.
-BUDGETS = ("flops", "usd", "gpu_hours", "days", "budget", "loss", "scenario")
+BUDGETS = ("flops", "usd", "gpu_hours", "days", "budget", "loss", "as_good_as", "scenario")
 DEFAULT_HARDWARE = "H100 SXM 80GB"
 
 
@@ -29,6 +30,7 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     much.add_argument("--days", type=values.positive, metavar="X", help="days on all --gpus")
     much.add_argument("--budget", metavar="TEXT", help="any of these as text: '$2M', '3 weeks', '200 MWh'")
     much.add_argument("--loss", type=values.positive, metavar="L", help="a loss to reach at the lowest cost")
+    much.add_argument("--as-good-as", metavar="MODEL", help="the loss of a model by the law: '70B on 1.4T'")
     much.add_argument("--scenario", metavar="FILE.json", help="a scenario that was saved")
     what = parser.add_argument_group("what else is asked")
     what.add_argument("--params", type=values.positive, metavar="N", help="a size that is wanted, in place of the best")
@@ -45,7 +47,7 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--price", type=values.positive, metavar="X", help="dollars an accelerator-hour")
 
 
-def scenario_of(options: argparse.Namespace) -> Scenario:
+def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
     """Return the scenario that the options say.
 
     Raises
@@ -64,11 +66,11 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
     return Scenario(
         _flops(options, terms or _default_terms()),
         options.level,
-        loss=options.loss,
+        loss=options.loss if options.as_good_as is None else read_goal(options.as_good_as, basis),
         params=options.params,
         unique_tokens=options.unique_tokens or math.inf,
         demand=_demand(options),
-        terms=terms or (_default_terms() if given[0] not in ("flops", "loss") else None),
+        terms=terms or (_default_terms() if given[0] not in ("flops", "loss", "as_good_as") else None),
     )
 
 

@@ -59,6 +59,13 @@ def test_the_answer_is_the_librarys_to_the_last_digit(capsys: Capture, tmp_path:
     assert {"epochs", "cost_usd", "gpu_hours", "days", "lifetime_flops", "lifetime_saving"} <= set(expected)
 
 
+def test_as_good_as_a_model(capsys: Capture) -> None:
+    """70B on 1T tokens has a loss of 1.947 (the repository beyond-chinchilla, README)."""
+    found = report(capsys, "--as-good-as", "70B on 1T")
+    assert found["loss"] == pytest.approx(1.947273, abs=6e-7)
+    assert found["flops"] < 6 * 70e9 * 1e12
+
+
 def test_words_for_people(capsys: Capture) -> None:
     assert main([*SARDANA, "--usd", "2M", "--inference-tokens", "1T"]) == 0
     said = capsys.readouterr().out
