@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.fitting.certificate import certify
+from scaling_core.fitting.certificate import Certificate, certify
 from scaling_core.fitting.doubts import doubts
 from scaling_core.fitting.objective import Objective
 from scaling_core.fitting.options import Constraint, constrain, point_weights
+from scaling_core.fitting.profile import flat_finding
 from scaling_core.fitting.recipe import fit_lines
 from scaling_core.fitting.result import FitResult
 from scaling_core.fitting.selection import FITTED, HELD_OUT, UNUSABLE, Selection, roles
@@ -148,6 +149,7 @@ def fit(
         notes=(
             *law.notes,
             *(h.reason for h in posed.held),
+            *_flat(posed, u, certificate),
             *_notes(law, table, posed.role, posed.selection, lost, resamples),
         ),
         seed=seed,
@@ -156,6 +158,12 @@ def fit(
         weights=weights,
         constraints=constraints,
     )
+
+
+def _flat(posed: Posed, u: Array, certificate: Certificate) -> tuple[str, ...]:
+    """What to say of parameters that might as well be quite different; where the solver failed, nothing is known."""
+    found = flat_finding(posed, u) if certificate.grade != "failed" else None
+    return (found.text,) if found else ()
 
 
 def _roles(law: Law, table: RunTable, selection: Selection) -> pd.Series:
@@ -236,11 +244,11 @@ def _notes(
     if earlier and selection.checkpoints == "final":
         notes.append(f"{earlier} checkpoints before the end of their runs are left out.")
     if earlier and selection.checkpoints == "all":
-        notes.append("Checkpoints of one run are resampled together: they are not independent.")
+        notes.append("Checkpoints of one run are drawn together: they are not independent.")
     if unusable:
         notes.append(f"{unusable} rows lack a value that the law reads.")
     if not resamples:
-        notes.append("No bootstrap was asked for, so there are no intervals.")
+        notes.append("No draws were asked for, so there are no intervals.")
     if lost:
-        notes.append(f"{lost} of {resamples} bootstrap refits did not converge and are not in the intervals.")
+        notes.append(f"{lost} of {resamples} refits did not converge and are not in the intervals.")
     return tuple(notes)

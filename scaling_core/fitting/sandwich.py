@@ -48,17 +48,20 @@ class Sandwich:
     covariance: Array
     stretched: Array
 
-    def inflation(self, direction: Array) -> float:
-        """Variance of a combination of coordinates over what the curvature of the objective alone would say."""
-        expected = float(direction @ self.inverse @ direction)
-        return float(direction @ self.covariance @ direction) / expected if expected > 0 else float("nan")
+    def inflation(self, index: int) -> float:
+        """Variance of a coordinate over what the curvature of the objective alone says; 0 where there is neither."""
+        expected = float(self.inverse[index, index])
+        return float(self.covariance[index, index]) / expected if expected > 0 else 0.0
 
 
-def sandwich(problem: Problem, u: Array, weights: Array, groups: Array) -> Sandwich:
-    """Scatter around the optimum ``u`` (p,) with weights (n,) and ``groups`` (n,) of rows that go together."""
+def sandwich(problem: Problem, u: Array, weights: Array, groups: Array, moving: int | None = None) -> Sandwich:
+    """Scatter around the optimum ``u`` (p,) with weights (n,) and ``groups`` (n,) of rows that go together.
+
+    The parameter ``moving`` is let go even where it sits on a bound.
+    """
     here, r = problem.evaluate(u[None])
     jac = here.gradient()[0] / (here.value if problem.objective.space == "log" else 1.0)
-    jac[~_free(problem, u)] = 0.0
+    jac[~_free(problem, u, moving)] = 0.0
     bend = weights * smooth_bend(problem.objective, r[0])
     inverse = _inverse((jac * bend) @ jac.T)
     leverage = np.einsum("pn,pq,qn->n", jac, inverse, jac)
@@ -93,10 +96,12 @@ def normal_quantile(p: float) -> float:
     return NormalDist().inv_cdf(p)
 
 
-def _free(problem: Problem, u: Array) -> Mask:
+def _free(problem: Problem, u: Array, moving: int | None) -> Mask:
     """Parameters that can move both ways."""
     free = (u > problem.working.lower) & (u < problem.working.upper)
     free[list(problem.fixed)] = False
+    if moving is not None:
+        free[moving] = True
     return np.asarray(free)
 
 

@@ -131,12 +131,21 @@ class Solution:
     gradient_norm: Array
 
 
-def minimise(problem: Problem, starts: Array, weights: Array, max_iterations: int = MAX_ITERATIONS) -> Solution:
-    """Minimise from every start (B, p) with run weights (B, n) or (n,)."""
+def minimise(
+    problem: Problem,
+    starts: Array,
+    weights: Array,
+    max_iterations: int = MAX_ITERATIONS,
+    bounds: tuple[Array, Array] | None = None,
+) -> Solution:
+    """Minimise from every start (B, p) with run weights (B, n) or (n,).
+
+    ``bounds`` are lower and upper ones for each row, (B, p), where they differ; else those of the law hold.
+    """
     *approach, last = problem.objective.continuation
     for objective in approach:
-        starts = _descend(replace(problem, objective=objective), starts, weights, max_iterations).u
-    return _descend(replace(problem, objective=last), starts, weights, max_iterations)
+        starts = _descend(replace(problem, objective=objective), starts, weights, max_iterations, bounds).u
+    return _descend(replace(problem, objective=last), starts, weights, max_iterations, bounds)
 
 
 def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution:
@@ -166,9 +175,11 @@ def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution
     return Solution(last.u[place], np.where(lost, np.inf, last.total[place]), last.gradient_norm[place])
 
 
-def _descend(problem: Problem, starts: Array, weights: Array, max_iterations: int) -> Solution:
+def _descend(
+    problem: Problem, starts: Array, weights: Array, max_iterations: int, bounds: tuple[Array, Array] | None
+) -> Solution:
     """Keep a window of rows going: as some arrive, others enter, so that no step is taken for a few rows only."""
-    descent = _Descent(problem, starts, weights)
+    descent = _Descent(problem, starts, weights, bounds or (problem.working.lower, problem.working.upper))
     window = max(_LEAST_ROWS, _WINDOW_NUMBERS // problem.target.shape[-1])
     entered, live = 0, np.zeros(0, dtype=int)
     while True:
@@ -187,10 +198,11 @@ def _descend(problem: Problem, starts: Array, weights: Array, max_iterations: in
 class _Descent:
     """Minimisations in progress, one a row: where each is, and the derivatives there."""
 
-    def __init__(self, problem: Problem, starts: Array, weights: Array) -> None:
+    def __init__(self, problem: Problem, starts: Array, weights: Array, bounds: tuple[Array, Array]) -> None:
         b, p = starts.shape
         self.problem, self.weights = problem, np.atleast_2d(weights)
-        self.u = np.clip(starts, problem.working.lower, problem.working.upper)
+        self.lower, self.upper = (np.atleast_2d(bound) for bound in bounds)
+        self.u = np.clip(starts, self.lower, self.upper)
         self.total, self.norm = np.full(b, np.inf), np.full(b, np.inf)
         self.damping, self.steps = np.full(b, _FIRST_DAMPING), np.zeros(b, dtype=int)
         self.gradient, self.hessian, self.diagonal = np.zeros((b, p)), np.zeros((b, p, p)), np.zeros((b, p))
@@ -208,7 +220,7 @@ class _Descent:
         """Try one step of each row, and take it where it lowers the objective."""
         before = self.total[rows]
         step, predicted = self._newton_step(rows)
-        trial = np.clip(self.u[rows] + step, self.problem.working.lower, self.problem.working.upper)
+        trial = np.clip(self.u[rows] + step, _rows(self.lower, rows), _rows(self.upper, rows))
         better = self._move(rows, trial)
         with np.errstate(invalid="ignore", divide="ignore"):
             agreement = (before - self.total[rows]) / predicted
@@ -234,13 +246,13 @@ class _Descent:
         self.u[rows], self.total[rows] = u, total
         self.gradient[rows], self.hessian[rows], self.diagonal[rows] = found.gradient, found.hessian, found.diagonal
         share = np.abs(found.gradient) / np.maximum(found.scale, 1e-300)
-        held = _held_by_bound(self.problem.working, u, found.gradient)
+        held = self._held_by_bound(rows, found.gradient)
         self.norm[rows] = np.max(np.where(held, 0.0, share), axis=1)
 
     def _newton_step(self, rows: Index) -> tuple[Array, Array]:
         """Step (B, p) and the decrease it predicts (B,)."""
         gradient, diagonal = self.gradient[rows], self.diagonal[rows]
-        free = ~_held_by_bound(self.problem.working, self.u[rows], gradient)
+        free = ~self._held_by_bound(rows, gradient)
         largest = np.maximum(diagonal.max(axis=1, keepdims=True), 1e-300)
         unit = np.sqrt(np.maximum(diagonal, 1e-14 * largest))
         g = np.where(free, gradient / unit, 0.0)
@@ -253,15 +265,16 @@ class _Descent:
         predicted = np.einsum("bk,bk->b", along * along, curvature - 0.5 * np.abs(values))
         return np.where(free, step / unit, 0.0), np.maximum(predicted, 1e-300)
 
+    def _held_by_bound(self, rows: Index, gradient: Array) -> Mask:
+        """Parameters that sit on a bound and would leave it outwards, shape (B, p)."""
+        u = self.u[rows]
+        low, high = u <= _rows(self.lower, rows), u >= _rows(self.upper, rows)
+        return np.asarray((low & (gradient >= 0)) | (high & (gradient <= 0)))
 
-def _rows(weights: Array, rows: Index) -> Array:
-    """Some rows of weights (B, n), or the one row that all share."""
-    return weights if len(weights) == 1 else weights[rows]
 
-
-def _held_by_bound(working: Working, u: Array, gradient: Array) -> Mask:
-    """Parameters that sit on a bound and would leave it outwards, shape (B, p)."""
-    return ((u <= working.lower) & (gradient >= 0)) | ((u >= working.upper) & (gradient <= 0))
+def _rows(of: Array, rows: Index) -> Array:
+    """Some rows of B, or the one row that all share."""
+    return of if len(of) == 1 else of[rows]
 
 
 def _next_damping(damping: Array, better: Mask, agreement: Array) -> Array:

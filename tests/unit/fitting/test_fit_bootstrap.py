@@ -87,7 +87,7 @@ def test_checkpoints_of_a_run_are_drawn_together() -> None:
     all_rows = fitted(five, "power-n", "mse-log", 50, selection=Selection(checkpoints="all"))
     assert all_rows.n_points == 100
     np.testing.assert_allclose(all_rows.draws, draws(0), rtol=1e-7)
-    assert any("resampled together" in note for note in all_rows.notes)
+    assert any("drawn together" in note for note in all_rows.notes)
     last = fitted(five, "power-n", "mse-log", 50)
     assert last.n_points == 20
     assert any("80 checkpoints" in note for note in last.notes)
