@@ -8,14 +8,15 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from scaling_core.charts.axes import View, position_scale
+from scaling_core.charts.axes import View
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
+from scaling_core.charts.labels import haloed
 from scaling_core.charts.palette import Palette
 from scaling_core.planning.repeats import NO_RETURN, REPEATED_TOKENS, effective, no_return
 from scaling_core.units import format_count, format_number
 
-_HEIGHT = 340
+_HEIGHT = 400
 _STEPS = 160
 #: Passes that are always shown.
 _SHOWN = (0.5, 100.0)
@@ -59,11 +60,12 @@ def _ground(canvas: Canvas, limit: float) -> list[alt.Chart]:
     base = canvas.frames.chart("no_return", rows)
     color, warning = canvas.palette.ground, canvas.palette.warning
     text = base.mark_text(align="right", dx=-6, baseline="bottom", fontSize=12, color=warning)
+    up = [alt.YValue(alt.expr(f"height - {pixels}")) for pixels in (22, 6)]
     return [
         base.mark_rect(color=color, opacity=0.10).encode(x=_x(canvas), x2="end:Q"),
         base.mark_rule(color=warning, strokeDash=[5, 4], strokeWidth=1.5).encode(x=_x(canvas)),
-        text.encode(x=_x(canvas), y=alt.YValue(_HEIGHT - 22), text="text:N"),
-        text.encode(x=_x(canvas), y=alt.YValue(_HEIGHT - 7), text="second:N"),
+        text.encode(x=_x(canvas), y=up[0], text="text:N"),
+        text.encode(x=_x(canvas), y=up[1], text="second:N"),
     ]
 
 
@@ -83,8 +85,10 @@ def _curve(canvas: Canvas, curve: pd.DataFrame) -> list[alt.Chart]:
     base = canvas.frames.chart("curve", drawn)
     tooltip = [alt.Tooltip("passes_text:N", title="passes"), alt.Tooltip("worth_text:N", title="worth")]
     top = canvas.y_domain[1]
-    name = canvas.frames.chart("new_name", pd.DataFrame({"passes": [top], "worth": [top], "text": ["if all were new"]}))
-    name = name.mark_text(align="right", dx=-14, dy=8, fontSize=12, color=canvas.palette.muted)
+    name = canvas.frames.chart(
+        "new_name", pd.DataFrame({"passes": [0.8 * top], "worth": [0.8 * top], "text": ["if all were new"]})
+    )
+    name = name.mark_text(align="right", dx=-16, fontSize=12, color=canvas.palette.muted)
     return [
         base.mark_line(color=canvas.palette.categories[0], strokeWidth=2.8).encode(
             x=_x(canvas), y=_y(canvas), tooltip=tooltip
@@ -103,10 +107,12 @@ def _plan(canvas: Canvas, plan: float, unique: float, decay: float) -> list[alt.
     base = canvas.frames.chart("plan", rows)
     accent = canvas.palette.accent
     right = math.log(plan / canvas.x_domain[0]) < 0.5 * math.log(canvas.x_domain[1] / canvas.x_domain[0])
-    style = {"align": "left" if right else "right", "dx": 12 if right else -12, "fontSize": 13, "color": accent}
-    low = alt.Y("worth:Q", scale=position_scale(canvas.y_domain, log=True))
+    style = {"align": "left" if right else "right", "dx": 12 if right else -12, "fontSize": 13}
+    x, y = _x(canvas), _y(canvas)
+    first = haloed(base, canvas.palette, accent, **style, dy=6, fontWeight="bold")
+    second = haloed(base, canvas.palette, accent, **style, dy=23)
     return [
-        base.mark_point(color=accent, filled=True, size=130, opacity=1).encode(x=_x(canvas), y=_y(canvas)),
-        base.mark_text(**style, dy=4, fontWeight="bold").encode(x=_x(canvas), y=low, text="text:N"),
-        base.mark_text(**style, dy=20).encode(x=_x(canvas), y=low, text="second:N"),
+        base.mark_point(color=accent, filled=True, size=130, opacity=1).encode(x=x, y=y),
+        *(mark.encode(x=x, y=y, text="text:N") for mark in first),
+        *(mark.encode(x=x, y=y, text="second:N") for mark in second),
     ]

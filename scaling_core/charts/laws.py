@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from scaling_core.charts.axes import domain_of, x_channel, y_channel
+from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.labels import apart_on_log
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
 from scaling_core.units import format_count, format_flops, format_number
 
 _HEIGHT, _LINE_HEIGHT = 250, 22
-#: Pixels that two labels of lines need between them.
-_APART = 15.0
+#: Share of a panel that two labels of lines need between them.
+_APART = 0.06
 
 
 def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette) -> Figure:
@@ -38,12 +38,13 @@ def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette) -> Figure:
     paint = alt.Color("number:N", scale=alt.Scale(domain=list(number.values()), range=colours), legend=None)
     x_low, x_high = domain_of(drawn["flops"], log=True, pad=0.0)
     x = x_channel("flops", log=True, domain=(x_low, x_high * (x_high / x_low) ** 0.03))
-    rule = frames.chart("asked", pd.DataFrame({"flops": [flops]}))
-    rule = rule.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=x)
-    parts = [_key(frames, drawn, number, flops, paint)]
-    for name in ("params", "loss"):
-        if drawn[name].notna().any():
-            parts.append(_panel(frames, drawn, name, x, rule, paint))
+    untitled = x_channel("flops", log=True, domain=(x_low, x_high * (x_high / x_low) ** 0.03)).title(None)
+    asked = frames.chart("asked", pd.DataFrame({"flops": [flops]}))
+    rule = asked.mark_rule(color=palette.accent, strokeWidth=1.5)
+    parts = [_key(frames, drawn, number, flops, paint, palette.muted)]
+    shown = [name for name in ("params", "loss") if drawn[name].notna().any()]
+    for name in shown:
+        parts.append(_panel(frames, drawn, name, x if name == shown[-1] else untitled, rule, paint))
     return Figure(alt.vconcat(*parts, spacing=12), frames)
 
 
@@ -56,26 +57,31 @@ def _texts(rows: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _key(frames: Frames, drawn: pd.DataFrame, number: dict[str, str], flops: float, paint: alt.Color) -> alt.LayerChart:
-    """A line for each law: its number, its name and what it says at the budget."""
+def _key(
+    frames: Frames, drawn: pd.DataFrame, number: dict[str, str], flops: float, paint: alt.Color, muted: str
+) -> alt.LayerChart:
+    """A line for each law: its number, its name and what it says at the budget, which the first line names."""
     said = [_at(drawn[drawn["law"] == name], flops) for name in number]
     key = pd.DataFrame({
-        "number": list(number.values()), "row": [10.0 + _LINE_HEIGHT * i for i in range(len(number))],
+        "number": list(number.values()), "row": [10.0 + _LINE_HEIGHT * (i + 1) for i in range(len(number))],
         "name": [f"{k}  {name}" for name, k in number.items()],
         "name_short": [f"{k}  {_cut(name)}" for name, k in number.items()],
         "said": [f"N {n}, loss {loss}" if loss else f"N {n}" for n, loss in said],
         "said_short": [f"N {n}" for n, _ in said],
     })  # fmt: skip
     base = frames.chart("key", key)
+    head = frames.chart("key_head", pd.DataFrame({"text": [f"at {format_flops(flops)} FLOPs"]}))
+    head = head.mark_text(align="right", baseline="middle", fontSize=12, color=muted)
     y = alt.Y("row:Q", scale=None)
     name = base.mark_text(align="left", baseline="middle", fontSize=alt.expr(f"{NARROW} ? 11 : 13"), fontWeight="bold")
     text = base.mark_text(align="right", baseline="middle", fontSize=alt.expr(f"{NARROW} ? 11 : 13"))
     return alt.layer(
+        head.encode(x=alt.XValue("width"), y=alt.YValue(10), text="text:N"),
         name.encode(x=alt.XValue(0), y=y, color=paint,
                     text=alt.TextValue(alt.expr(f"{NARROW} ? datum.name_short : datum.name"))),
         text.encode(x=alt.XValue("width"), y=y, color=paint,
                     text=alt.TextValue(alt.expr(f"{NARROW} ? datum.said_short : datum.said"))),
-        height=_LINE_HEIGHT * len(number),
+        height=_LINE_HEIGHT * (len(number) + 1),
         view=alt.ViewConfig(stroke=None),
     )  # fmt: skip
 
@@ -102,30 +108,18 @@ def _panel(
     ends = frames.chart(f"{name}_ends", _ends(known, name, domain))
     tips = (("law", "law"), ("flops_text", "C"), ("params_text", "N"), ("tokens_text", "D"), ("loss_text", "loss"))
     tooltip = [alt.Tooltip(f"{field}:N", title=title) for field, title in tips]
+    at = alt.Y("at:Q", scale=position_scale(domain, log=True))
     tag = ends.mark_text(align="left", dx=6, baseline="middle", fontSize=13, fontWeight="bold")
     return alt.layer(
-        rule,
+        rule.encode(x=x),
         base.mark_line(strokeWidth=2.2),
-        base.mark_point(filled=True, size=22, opacity=1).encode(tooltip=tooltip),
-        tag.encode(x=x, y=alt.Y("row:Q", scale=None), text="number:N", color=paint),
+        base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tooltip),
+        tag.encode(x=x, y=at, text="number:N", color=paint),
         height=_HEIGHT,
     )
 
 
 def _ends(known: pd.DataFrame, name: str, domain: tuple[float, float]) -> pd.DataFrame:
-    """Where each line ends, in pixels from the top, moved apart so that the numbers do not meet."""
+    """Where each line ends, moved apart so that the numbers do not meet."""
     ends = known.loc[known.groupby("law", sort=False)["flops"].idxmax()]
-    low, high = np.log(domain)
-    wanted = _HEIGHT * (high - np.log(ends[name].to_numpy(dtype=float))) / (high - low)
-    return ends[["flops", "number"]].assign(row=moved_apart(wanted, _APART, _HEIGHT - 6.0))
-
-
-def moved_apart(wanted: np.ndarray, gap: float, end: float) -> np.ndarray:
-    """Positions as near to those wanted as a gap between neighbours allows, none past ``end``."""
-    order = np.argsort(wanted, kind="stable")
-    placed = np.asarray(wanted, dtype=float).copy()
-    for before, here in pairwise(order):
-        placed[here] = max(placed[here], placed[before] + gap)
-    for k, here in enumerate(order[::-1]):
-        placed[here] = min(placed[here], end - gap * k)
-    return placed
+    return ends[["flops", "number"]].assign(at=apart_on_log(ends[name], domain, _APART))

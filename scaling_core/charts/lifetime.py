@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from scaling_core.charts.axes import domain_of, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
+from scaling_core.charts.readout import NARROW
 from scaling_core.units import format_count, format_flops, format_number
 
 _SIZE_HEIGHT, _SAVING_HEIGHT = 240, 150
 _COUNT_LABEL = "replace(format(datum.value, '~s'), 'G', 'B')"
+_X_TITLE = "Tokens served over its life"
 
 
 def lifetime_chart(rows: pd.DataFrame, palette: Palette, asked: float | None = None) -> Figure:
@@ -26,18 +31,12 @@ def lifetime_chart(rows: pd.DataFrame, palette: Palette, asked: float | None = N
     drawn = _with_texts(rows)
     frames = Frames()
     base = frames.chart("demands", drawn)
-    x = x_channel("demand_tokens", log=True, domain=domain_of(drawn["demand_tokens"], log=True, pad=0.01))
-    x["axis"]["labelExpr"] = _COUNT_LABEL
-    marked = frames.chart("asked", _asked(asked, drawn))
-    rule = marked.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=x.title("Tokens served over its life"))
-    x = x.title("Tokens served over its life")
+    x_domain = domain_of(drawn["demand_tokens"], log=True, pad=0.01)
+    marked = frames.chart("asked", _asked(asked, drawn, x_domain))
+    rule = marked.mark_rule(color=palette.accent, strokeWidth=1.5)
+    sizes = _size_panel(frames, base, drawn, _x(x_domain).title(None), rule, palette)
     return Figure(
-        alt.vconcat(
-            _size_panel(frames, base, drawn, x, rule, palette),
-            _saving_panel(base, drawn, x, marked, rule, palette),
-            spacing=14,
-        ),
-        frames,
+        alt.vconcat(sizes, _saving_panel(base, drawn, _x(x_domain), marked, rule, palette), spacing=14), frames
     )
 
 
@@ -48,57 +47,76 @@ def _with_texts(rows: pd.DataFrame) -> pd.DataFrame:
         params_text=[format_count(v) for v in rows["params"]],
         tokens_text=[format_count(v) for v in rows["tokens"]],
         flops_text=[format_flops(v) for v in rows["lifetime_flops"]],
-        saving_text=[f"{format_number(100 * v, 2)}%" for v in rows["lifetime_saving"]],
+        saving_text=[_percent(v) for v in rows["lifetime_saving"]],
     )
 
 
-def _asked(asked: float | None, drawn: pd.DataFrame) -> pd.DataFrame:
-    """The demand of the plan, within what is drawn, and how much it is."""
-    low, high = drawn["demand_tokens"].min(), drawn["demand_tokens"].max()
-    known = [asked] if asked and low <= asked <= high else []
-    return pd.DataFrame({"demand_tokens": known, "text": [f"asked: {format_count(a)}" for a in known]}).astype(
-        {"demand_tokens": float, "text": object}
-    )
+def _percent(share: float) -> str:
+    return f"{format_number(max(100 * share, 0.0), 2)}%" if share > 5e-5 else "nothing"
+
+
+def _x(domain: tuple[float, float]) -> alt.X:
+    x = x_channel("demand_tokens", log=True, domain=domain, title=_X_TITLE)
+    x["axis"]["labelExpr"] = _COUNT_LABEL
+    return x
+
+
+def _asked(asked: float | None, drawn: pd.DataFrame, domain: tuple[float, float]) -> pd.DataFrame:
+    """The demand of the plan where it lies within what is drawn, what is best for it, and the side with more room."""
+    if not asked or not domain[0] <= asked <= domain[1]:
+        return pd.DataFrame(columns=["demand_tokens", "text", "text_short", "side"], dtype=object)
+    x = np.log(drawn["demand_tokens"].to_numpy(dtype=float))
+    size = math.exp(np.interp(math.log(asked), x, np.log(drawn["params"].to_numpy(dtype=float))))
+    saved = float(np.interp(math.log(asked), x, drawn["lifetime_saving"].to_numpy(dtype=float)))
+    text = f"asked: {format_count(asked)} tokens, best with {format_count(size)} parameters, saves {_percent(saved)}"
+    middle = math.log(domain[0] * domain[1]) / 2
+    return pd.DataFrame({
+        "demand_tokens": [asked], "text": [text],
+        "text_short": [f"{format_count(size)} saves {_percent(saved)}"],
+        "side": ["right" if math.log(asked) > middle - 0.05 else "left"],
+    })  # fmt: skip
 
 
 def _size_panel(
     frames: Frames, base: alt.Chart, drawn: pd.DataFrame, x: alt.X, rule: alt.Chart, palette: Palette
 ) -> alt.LayerChart:
-    domain = domain_of(drawn[["params", "cheapest_params"]].to_numpy().ravel(), log=True, pad=0.12)
-    title = "Parameters N"
-    y = y_channel("params", log=True, domain=domain, title=title)
+    """The best size, and the size that is cheapest to train, each named where it starts."""
+    domain = domain_of(drawn[["params", "cheapest_params"]].to_numpy(dtype=float).ravel(), log=True, pad=0.14)
+    y = y_channel("params", log=True, domain=domain, title="Parameters N")
     color = palette.categories[0]
-    flat = base.mark_line(color=palette.muted, strokeDash=[6, 5], strokeWidth=1.8)
-    line = base.mark_line(color=color, strokeWidth=2.8)
-    last = frames.chart("names", drawn.head(1).assign(cheapest_name="cheapest to train", name="cheapest over its life"))
-    at = last.mark_text(align="left", dy=-10, dx=4, fontSize=12, color=palette.muted)
-    end = frames.chart("end", drawn.tail(1).assign(name="cheapest over its life"))
-    named = end.mark_text(align="right", dy=-12, dx=-4, fontSize=12, fontWeight="bold", color=color)
-    flat_y = y_channel("cheapest_params", log=True, domain=domain, title=title)
-    return alt.layer(
-        flat.encode(x=x, y=flat_y),
-        line.encode(x=x, y=y),
-        _dots(base, color, x, y),
-        at.encode(x=x, y=flat_y, text="cheapest_name:N"),
-        named.encode(x=x, y=y, text="name:N"),
-        rule,
-        height=_SIZE_HEIGHT,
-    )
+    trained = drawn[["demand_tokens", "cheapest_params"]].rename(columns={"cheapest_params": "params"})
+    flat = frames.chart("cheapest", trained).mark_line(color=palette.muted, strokeDash=[6, 5], strokeWidth=1.8)
+    layers = [flat.encode(x=x, y=y), base.mark_line(color=color, strokeWidth=2.8).encode(x=x, y=y)]
+    for name, row, text, paint, shift in (
+        ("trained_name", trained, "cheapest to train", palette.muted, -10),
+        ("life_name", drawn, "over its life", color, 18),
+    ):
+        named = frames.chart(name, row.head(1)[["demand_tokens", "params"]].assign(text=text))
+        mark = named.mark_text(align="left", dx=4, dy=shift, fontSize=12, fontWeight="bold", color=paint)
+        layers.append(mark.encode(x=x, y=y, text="text:N"))
+    return alt.layer(*layers, rule.encode(x=x), _dots(base, color, x, y), height=_SIZE_HEIGHT)
 
 
 def _saving_panel(
     base: alt.Chart, drawn: pd.DataFrame, x: alt.X, marked: alt.Chart, rule: alt.Chart, palette: Palette
 ) -> alt.LayerChart:
-    top = max(float(drawn["percent"].max()) * 1.15, 1.0)
+    top = max(float(drawn["percent"].max()) * 1.2, 1.0)
     y = y_channel("percent", log=False, domain=(0.0, top), title="Saved, %")
     color = palette.categories[2]
-    text = marked.mark_text(align="left", dx=5, baseline="top", fontSize=12, color=palette.accent, fontWeight="bold")
+    said = alt.TextValue(alt.expr(f"{NARROW} ? datum.text_short : datum.text"))
+    texts = []
+    for side, shift in (("left", 6), ("right", -6)):
+        part = marked.transform_filter(f"datum.side == '{side}'")
+        text = part.mark_text(
+            align=side, dx=shift, baseline="top", fontSize=12, color=palette.accent, fontWeight="bold"
+        )
+        texts.append(text.encode(x=x, y=alt.YValue(2), text=said))
     return alt.layer(
         base.mark_area(color=color, opacity=0.15).encode(x=x, y=y),
         base.mark_line(color=color, strokeWidth=2.4).encode(x=x, y=y),
+        rule.encode(x=x),
         _dots(base, color, x, y),
-        rule,
-        text.encode(x=x, y=alt.YValue(2), text="text:N"),
+        *texts,
         height=_SAVING_HEIGHT,
     )
 
@@ -106,5 +124,5 @@ def _saving_panel(
 def _dots(base: alt.Chart, color: str, x: alt.X, y: alt.Y) -> alt.Chart:
     tips = (("demand_text", "served"), ("params_text", "N"), ("tokens_text", "D"), ("saving_text", "saved"),
             ("flops_text", "FLOPs over its life"))  # fmt: skip
-    dot = base.mark_point(color=color, filled=True, size=34, opacity=1)
+    dot = base.mark_point(color=color, filled=True, size=30, opacity=1)
     return dot.encode(x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips])

@@ -10,14 +10,17 @@ import pandas as pd
 
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.labels import haloed
 from scaling_core.charts.palette import Palette
 from scaling_core.planning.words import money
 from scaling_core.units import format_count, format_flops, format_number
 
-_HEIGHT = 320
+_HEIGHT = 380
 _SIZE_LABEL = "replace(format(datum.value, '~s'), 'G', 'B')"
 #: Points that bear the size of their model.
 _NAMED = 5
+#: A cost so near to ten times another counts as that.
+_SAME = 0.06
 
 
 def pareto_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
@@ -42,6 +45,7 @@ def pareto_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
         base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=x, y=y),
         dot.encode(x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),
         *_names(frames, drawn, x, y, palette),
+        _message(frames, drawn, name, palette),
     ]
     if drawn["loss_low"].notna().any():
         low = alt.Y("loss_low:Q", scale=position_scale(y_domain, log=True))
@@ -57,10 +61,11 @@ def cost_column(rows: pd.DataFrame) -> str:
     return "flops"
 
 
-def cost_channel(name: str, domain: tuple[float, float]) -> alt.X:
-    """Horizontal channel of a cost on a log axis."""
+def cost_channel(name: str, domain: tuple[float, float], column: str = "") -> alt.X:
+    """Horizontal channel of a cost on a log axis, read from ``column`` where that is another."""
     titles = {"cost_usd": "Cost (US dollars)", "gpu_hours": "Accelerator-hours"}
     x = x_channel(name, log=True, domain=domain, title=titles.get(name))
+    x.shorthand = f"{column or name}:Q"
     if name in titles:
         x["axis"]["labelExpr"] = f"'$' + {_SIZE_LABEL}" if name == "cost_usd" else _SIZE_LABEL
     return x
@@ -83,12 +88,27 @@ def with_interval(loss: float, low: float, high: float) -> str:
     return f"{text} ({format_number(low, 4)}–{format_number(high, 4)})" if math.isfinite(low) else text
 
 
+def _message(frames: Frames, drawn: pd.DataFrame, name: str, palette: Palette) -> alt.Chart:
+    """What ten times as much would buy from the middle on, in words, where a falling line leaves room."""
+    text = []
+    if len(drawn):
+        here = drawn.iloc[len(drawn) // 2]
+        there = drawn.loc[(drawn[name] / (10 * here[name]) - 1).abs().idxmin()]
+        if abs(there[name] / (10 * here[name]) - 1) < _SAME:
+            column = {"cost_usd": "cost_text", "gpu_hours": "hours_text"}.get(name, "flops_text")
+            unit = {"gpu_hours": " hours", "flops": " FLOPs"}.get(name, "")
+            falls = format_number(100 * (1 - there["loss"] / here["loss"]), 2)
+            text = [f"From {here[column]} to {there[column]}{unit} loss falls by {falls}%"]
+    mark = frames.chart("message", pd.DataFrame({"text": text}, dtype=object))
+    mark = mark.mark_text(align="right", baseline="top", fontSize=13, fontWeight="bold", color=palette.ink)
+    return mark.encode(x=alt.XValue("width"), y=alt.YValue(4), text="text:N")
+
+
 def _names(frames: Frames, drawn: pd.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> list[alt.Chart]:
     """Sizes of models along the line, above it on the right, where a falling line leaves room."""
     inner = np.linspace(0, len(drawn) - 1, _NAMED + 2).round().astype(int)[1:-1] if len(drawn) else np.zeros(0, int)
     known = drawn.iloc[np.unique(inner)].dropna(subset=["params"])
-    rows = known.assign(text=known["params_text"] + " parameters")
+    rows = known.assign(text="N " + known["params_text"])
     base = frames.chart("names", rows)
-    style = {"align": "left", "dx": 6, "dy": -10, "fontSize": 12}
-    halo = base.mark_text(**style, stroke=palette.background, strokeWidth=4, color=palette.background, opacity=0.8)
-    return [mark.encode(x=x, y=y, text="text:N") for mark in (halo, base.mark_text(**style, color=palette.muted))]
+    marks = haloed(base, palette, palette.muted, align="left", dx=4, dy=-11, fontSize=12)
+    return [mark.encode(x=x, y=y, text="text:N") for mark in marks]

@@ -114,7 +114,13 @@ def _write_number(rows: pd.DataFrame, name: str, without_interval: str) -> None:
         say = lambda v: _short_units(duration(v))  # noqa: E731
     if f"{name}_low" in rows:
         pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
-        rows[f"{name}_interval"] = [f"{say(a)} – {say(b)}" if math.isfinite(a) else without_interval for a, b in pairs]
+        rows[f"{name}_interval"] = [
+            _between(say(a), say(b)) if math.isfinite(a) else without_interval for a, b in pairs
+        ]
+
+
+def _between(low: str, high: str) -> str:
+    return low if low == high else f"{low} – {high}"
 
 
 def _short_units(text: str) -> str:
@@ -137,8 +143,8 @@ def _budget_texts(rows: pd.DataFrame, level: float) -> list[tuple[str, str]]:
         return [(text, text) for text in texts]
     pairs = zip(rows["flops"], rows["training_flops"], strict=True)
     return [
-        (f"The loss that {format_flops(c)} FLOPs reach, cheapest over its life: trained with {format_flops(t)}{sure}",
-         f"Loss of {format_flops(c)} FLOPs, trained with {format_flops(t)}")
+        (f"As good as {format_flops(c)} FLOPs can be, for less over its life: trained with {format_flops(t)}{sure}",
+         f"As good as {format_flops(c)}, trained with {format_flops(t)}")
         for c, t in pairs
     ]  # fmt: skip
 
@@ -166,7 +172,7 @@ def _readout(panel: _Panel) -> alt.LayerChart:
     layers = [write(base, budget, 0, 0, 15, 13, palette.muted), *numbers(base, rows, _COLUMNS, 22, palette)]
     bottom = 22 + ROW_HEIGHT + 2
     if further := _further(rows):
-        layers += numbers(base, rows, further, bottom + 2, palette, wide=22)
+        layers += numbers(base, rows, further, bottom + 2, palette, wide=22, narrow=14)
         bottom += 66 if any(f"{told.name}_interval" in rows for told in further) else 50
     paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
     said = f"{NARROW} ? datum.warning_short : datum.warning"

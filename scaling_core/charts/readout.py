@@ -37,21 +37,28 @@ def write(
 
 
 def numbers(
-    base: alt.Chart, rows: pd.DataFrame, columns: list[Told], y: float, palette: Palette, wide: int = 30
+    base: alt.Chart,
+    rows: pd.DataFrame,
+    columns: list[Told],
+    y: float,
+    palette: Palette,
+    wide: int = 30,
+    narrow: int = 17,
 ) -> list[alt.Chart]:
     """A row of numbers, each over its name and its interval.
 
     Reads ``<name>_text`` and, where ``rows`` has them, ``<name>_short`` (what a narrow view writes) and
-    ``<name>_interval``.
+    ``<name>_interval``. ``wide`` and ``narrow`` are the sizes of the numbers.
     """
     layers = []
     for name, title, short, x in columns:
         has_short = f"{name}_short" in rows
         said = f"{NARROW} ? datum.{name}_short : datum.{name}_text" if has_short else f"datum.{name}_text"
         layers += [
-            write(base, said, x, y, wide, 17 if wide >= 30 else 14, palette.accent, "bold"),
+            write(base, said, x, y, wide, narrow, palette.accent, "bold"),
             write(base, f"{NARROW} ? '{short}' : '{title}'", x, y + wide + 6, 13, 11, palette.muted),
         ]
-        if f"{name}_interval" in rows:
-            layers.append(write(base, f"datum.{name}_interval", x, y + wide + 24, 13, 10, palette.ink))
+        if f"{name}_interval" in rows:  # a second row's are too long for narrow columns
+            said = f"datum.{name}_interval" if wide >= 30 else f"{NARROW} ? '' : datum.{name}_interval"
+            layers.append(write(base, said, x, y + wide + 24, 13, 10, palette.ink))
     return layers

@@ -8,14 +8,16 @@ import pandas as pd
 
 from scaling_core.charts.axes import domain_of, position_scale, y_channel
 from scaling_core.charts.figure import Figure, Frames
-from scaling_core.charts.laws import moved_apart
+from scaling_core.charts.labels import apart_on_log, haloed
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.pareto import cost_channel, with_interval
+from scaling_core.laws import Array
 from scaling_core.planning.words import money
 from scaling_core.units import format_count, format_flops
 
-_HEIGHT = 360
-_APART = 18.0
+_HEIGHT = 420
+#: Share of the axes that names need between them, and bars of plans that cost the same.
+_APART, _ASIDE = 0.065, 0.012
 
 
 def scenarios_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
@@ -32,7 +34,7 @@ def scenarios_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
     drawn = _with_texts(known, name, x_domain, y_domain)
     frames = Frames()
     base = frames.chart("scenarios", drawn)
-    x, y = cost_channel(name, x_domain), y_channel("loss", log=True, domain=y_domain)
+    x, y = cost_channel(name, x_domain, "at_cost"), y_channel("loss", log=True, domain=y_domain)
     order = drawn["name"].tolist()
     colours = [palette.categories[i % len(palette.categories)] for i in range(len(order))]
     paint = alt.Color("name:N", scale=alt.Scale(domain=order, range=colours), legend=None)
@@ -44,7 +46,7 @@ def scenarios_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
     layers = [
         bar.encode(x=x, y=low, y2="loss_high:Q", color=paint),
         dot.encode(x=x, y=y, color=paint, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),
-        *_names(base, drawn, x, paint, palette),
+        *_names(base, drawn, x, paint, palette, y_domain),
     ]
     return Figure(alt.layer(*layers, height=_HEIGHT), frames)
 
@@ -53,11 +55,10 @@ def _with_texts(
     known: pd.DataFrame, cost: str, x_domain: tuple[float, float], y_domain: tuple[float, float]
 ) -> pd.DataFrame:
     pairs = zip(known["loss"], known["loss_low"], known["loss_high"], strict=True)
-    low, high = np.log(y_domain)
-    wanted = _HEIGHT * (high - np.log(known["loss"].to_numpy(dtype=float))) / (high - low)
     middle = np.sqrt(x_domain[0] * x_domain[1])
     return known.assign(
-        row=moved_apart(wanted, _APART, _HEIGHT - 8.0),
+        at_cost=_aside(known[cost].to_numpy(dtype=float), x_domain),
+        at_name=apart_on_log(known["loss"], y_domain, _APART),
         side=np.where(known[cost] < middle, "left", "right"),
         cost_text=[money(v) for v in known["cost_usd"]],
         flops_text=[format_flops(v) for v in known["flops"]],
@@ -67,17 +68,26 @@ def _with_texts(
     )
 
 
-def _names(base: alt.Chart, drawn: pd.DataFrame, x: alt.X, paint: alt.Color, palette: Palette) -> list[alt.Chart]:
+def _names(
+    base: alt.Chart, drawn: pd.DataFrame, x: alt.X, paint: alt.Color, palette: Palette, y_domain: tuple[float, float]
+) -> list[alt.Chart]:
     """Names beside their plans, towards the middle, so that none leaves the chart."""
     layers = []
-    for side, align, shift in (("left", "left", 12), ("right", "right", -12)):
+    y = alt.Y("at_name:Q", scale=position_scale(y_domain, log=True))
+    for side, shift in (("left", 12), ("right", -12)):
         if (drawn["side"] == side).any():
             part = base.transform_filter(f"datum.side == '{side}'")
-            style = {"align": align, "dx": shift, "baseline": "middle", "fontSize": 13, "fontWeight": "bold"}
-            halo = part.mark_text(**style, stroke=palette.background, strokeWidth=4, color=palette.background)
-            y = alt.Y("row:Q", scale=None)
-            layers += [
-                halo.encode(x=x, y=y, text="name:N"),
-                part.mark_text(**style).encode(x=x, y=y, text="name:N", color=paint),
-            ]
+            style = {"align": side, "dx": shift, "baseline": "middle", "fontSize": 13, "fontWeight": "bold"}
+            halo, text = haloed(part, palette, None, **style)
+            layers += [halo.encode(x=x, y=y, text="name:N"), text.encode(x=x, y=y, text="name:N", color=paint)]
     return layers
+
+
+def _aside(costs: Array, domain: tuple[float, float]) -> Array:
+    """Costs to draw at: those that are the same are set a little apart, in order, so that no bar hides another."""
+    step = _ASIDE * np.log(domain[1] / domain[0])
+    moved = np.log(costs)
+    for here in range(len(moved)):
+        while np.any(np.abs(moved[:here] - moved[here]) < 0.99 * step):
+            moved[here] += step
+    return np.asarray(np.exp(moved))

@@ -71,10 +71,14 @@ def _with_texts(rows: pd.DataFrame, title: str) -> pd.DataFrame:
         at_line=out.index - 0.5, at_name=out.index - 0.2, at_bar=out.index + 0.2, name=out["input"] + ", " + out["how"]
     )
     ends = [sorted([a, b], key=lambda v: (math.isnan(v), v)) for a, b in zip(out["low"], out["high"], strict=True)]
-    out["ends"] = [" – ".join("cannot be" if math.isnan(v) else write(v) for v in pair) for pair in ends]
+    out["ends"] = [_range(*("cannot be" if math.isnan(v) else write(v) for v in pair)) for pair in ends]
     for name in ("low", "high"):
         out[f"{name}_text"] = [write(v) for v in out[name]]
     return out
+
+
+def _range(low: str, high: str) -> str:
+    return "hardly moves" if low == high else f"{low} – {high}"
 
 
 def _writer(title: str) -> Callable[[float], str]:

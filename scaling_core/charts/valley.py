@@ -9,17 +9,19 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from scaling_core.charts.axes import View, domain_of
+from scaling_core.charts.axes import View, domain_of, position_scale
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
-from scaling_core.charts.readout import ROW_HEIGHT, Told, numbers, write
+from scaling_core.charts.readout import NARROW, ROW_HEIGHT, Told, numbers, write
 from scaling_core.units import format_count, format_number, format_ratio
 
 #: Name of the Vega parameter that the slider moves: steps from the best size.
 SIZE = "size"
 _HEIGHT = 340
 _VIEW = View("params", "loss")
+#: The names of the zones stand beside the widest, unless it ends past this share of the axis.
+_FITS = 0.7
 _COLUMNS = [
     Told("params", "parameters N", "N", 0.0),
     Told("tokens", "tokens D", "D", 0.2),
@@ -95,7 +97,7 @@ def _with_room(losses: np.ndarray, zones: int) -> tuple[float, float]:
 def _readout(chosen: alt.Chart, drawn: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     layers = [
         write(chosen, "datum.said", 0, 0, 15, 13, palette.muted),
-        *numbers(chosen, drawn, _COLUMNS, 22, palette),
+        *numbers(chosen, drawn, _COLUMNS, 22, palette, narrow=15),
     ]
     return alt.layer(*layers, height=22 + ROW_HEIGHT, view=alt.ViewConfig(stroke=None))
 
@@ -103,47 +105,45 @@ def _readout(chosen: alt.Chart, drawn: pd.DataFrame, palette: Palette) -> alt.La
 def _curve_panel(
     canvas: Canvas, base: alt.Chart, chosen: alt.Chart, drawn: pd.DataFrame, zones: Sequence[Zone]
 ) -> alt.LayerChart:
-    palette = canvas.palette
-    line = base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=canvas.x(), y=canvas.y())
-    layers = [*_zones(canvas, zones), line, *_best(canvas, drawn)]
+    palette, x, y = canvas.palette, canvas.x(), canvas.y()
+    bands, names = _zones(canvas, zones)
+    layers = [bands, base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=x, y=y)]
     if drawn["loss_low"].notna().any():
+        low = alt.Y("loss_low:Q", scale=position_scale(canvas.y_domain, log=True))
         band = base.mark_area(color=palette.ink, opacity=0.12, clip=True)
-        layers.insert(0, band.encode(x=canvas.x(), y=canvas.y("loss_low"), y2="loss_high:Q"))
-    rule = chosen.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=canvas.x())
-    dot = chosen.mark_point(color=palette.accent, filled=True, size=110, opacity=1).encode(x=canvas.x(), y=canvas.y())
-    return alt.layer(*layers, rule, dot, height=_HEIGHT)
+        layers.insert(1, band.encode(x=x, y=low, y2="loss_high:Q"))
+    rule = chosen.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=x)
+    dot = chosen.mark_point(color=palette.accent, filled=True, size=110, opacity=1).encode(x=x, y=y)
+    return alt.layer(*layers, rule, *_best(canvas, drawn), dot, *names, height=_HEIGHT)
 
 
-def _zones(canvas: Canvas, zones: Sequence[Zone]) -> list[alt.Chart]:
-    """Bands, the widest behind, each named on a line of its own at the top, so that narrow ones do not meet."""
+def _zones(canvas: Canvas, zones: Sequence[Zone]) -> tuple[alt.Chart, list[alt.Chart]]:
+    """Bands, the widest behind, and over each its length and name, on lines of their own so that none meet."""
     low, high = canvas.x_domain
     wide_first = sorted(zones, key=lambda zone: -zone[0])
     rows = pd.DataFrame(
         [
-            {"params": max(a, low), "end": min(b, high), "row": 14.0 + 18 * k, "text": f"{_share(extra)} more compute"}
+            {"params": max(a, low), "end": min(b, high), "row": 14.0 + 18 * k, "text": f"{100 * extra:g}% more compute"}
             for k, (extra, a, b) in enumerate(wide_first)
         ],
         columns=["params", "end", "row", "text"],
-    ).assign(middle=lambda f: np.sqrt(f["params"] * f["end"]))
-    base = canvas.frames.chart("zones", rows)
-    color = canvas.palette.categories[2]
-    y = alt.Y("row:Q", scale=None)
-    return [
-        base.mark_rect(color=color, opacity=0.13).encode(x=canvas.x(), x2="end:Q"),
-        base.mark_text(fontSize=12, baseline="middle", color=canvas.palette.ink).encode(
-            x=canvas.x("middle"), y=y, text="text:N"
-        ),
+    ).assign(edge=lambda f: f["end"].max())
+    base, color, x = canvas.frames.chart("zones", rows), canvas.palette.categories[2], canvas.x()
+    y = alt.Y("row:Q", scale=None, axis=None)
+    edge = alt.X("edge:Q", scale=position_scale(canvas.x_domain, log=True))
+    fits = bool(np.log(rows["edge"] / low).max() < _FITS * math.log(high / low)) if len(rows) else True
+    size = alt.expr(f"{NARROW} ? 11 : 12")
+    style = {"align": "left" if fits else "right", "dx": 8 if fits else -8, "fontSize": size, "baseline": "middle"}
+    return base.mark_rect(color=color, opacity=0.14).encode(x=x, x2="end:Q"), [
+        base.mark_rule(color=color, strokeWidth=2).encode(x=x, x2="end:Q", y=y),
+        base.mark_text(**style, color=canvas.palette.ink).encode(x=edge, y=y, text="text:N"),
     ]
-
-
-def _share(extra: float) -> str:
-    return f"{format_number(100 * extra, 2)}%"
 
 
 def _best(canvas: Canvas, drawn: pd.DataFrame) -> list[alt.Chart]:
     best = drawn.loc[drawn["step"] == 0, ["params", "loss", "params_text"]]
     base = canvas.frames.chart("best", best.assign(text="best: " + best["params_text"]))
-    ink = canvas.palette.ink
-    diamond = base.mark_point(shape="diamond", size=150, color=ink, filled=True, opacity=1)
-    text = base.mark_text(dy=20, fontSize=13, fontWeight="bold", color=ink)
-    return [diamond.encode(x=canvas.x(), y=canvas.y()), text.encode(x=canvas.x(), y=canvas.y(), text="text:N")]
+    x, y, ink = canvas.x(), canvas.y(), canvas.palette.ink
+    diamond = base.mark_point(shape="diamond", size=240, color=ink, filled=True, opacity=1)
+    text = base.mark_text(align="left", dx=10, dy=18, fontSize=13, fontWeight="bold", color=ink)
+    return [diamond.encode(x=x, y=y), text.encode(x=x, y=y, text="text:N")]

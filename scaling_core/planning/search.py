@@ -9,14 +9,17 @@ import numpy as np
 from scaling_core.laws import Array
 
 #: Points of the first look, which must be dense enough to fall into the right valley.
-_COARSE = 48
+LOOKS = 48
 #: Golden sections after it: each keeps .618 of the interval.
-_SECTIONS = 34
+SECTIONS = 34
 _GOLDEN = (5**0.5 - 1) / 2
-_BISECTIONS = 60
+#: A root is known when its bracket is this wide, and is found in a dozen steps; a bisection would take twice as many.
+_ROOT_WIDTH, _MOST_STEPS = 1e-12, 90
 
 
-def minimise_over(function: Callable[[Array], Array], low: Array, high: Array) -> tuple[Array, Array]:
+def minimise_over(
+    function: Callable[[Array], Array], low: Array, high: Array, looks: int = LOOKS, sections: int = SECTIONS
+) -> tuple[Array, Array]:
     """Minimise ``function`` over an interval, elementwise.
 
     Parameters
@@ -25,6 +28,8 @@ def minimise_over(function: Callable[[Array], Array], low: Array, high: Array) -
         Takes x of the shape of ``low`` and returns values of that shape; infinite or NaN counts as no candidate.
     low, high : array
         Ends of the interval, of one shape.
+    looks, sections : int
+        Evaluations of the first look over the interval and of the search around its best.
 
     Returns
     -------
@@ -33,13 +38,13 @@ def minimise_over(function: Callable[[Array], Array], low: Array, high: Array) -
     """
     low, high = np.broadcast_arrays(np.asarray(low, dtype=float), np.asarray(high, dtype=float))
     best_x, best = low.copy(), _clean(function(low))
-    for step in range(1, _COARSE + 1):
-        x = low + (high - low) * step / _COARSE
+    for step in range(1, looks + 1):
+        x = low + (high - low) * step / looks
         value = _clean(function(x))
         better = value < best
         best_x, best = np.where(better, x, best_x), np.where(better, value, best)
-    width = (high - low) / _COARSE
-    x, value = _golden(function, np.maximum(best_x - width, low), np.minimum(best_x + width, high))
+    width = (high - low) / looks
+    x, value = _golden(function, np.maximum(best_x - width, low), np.minimum(best_x + width, high), sections)
     better = value < best
     found = np.isfinite(best) | better
     return (
@@ -48,11 +53,11 @@ def minimise_over(function: Callable[[Array], Array], low: Array, high: Array) -
     )
 
 
-def _golden(function: Callable[[Array], Array], a: Array, b: Array) -> tuple[Array, Array]:
+def _golden(function: Callable[[Array], Array], a: Array, b: Array, sections: int) -> tuple[Array, Array]:
     """Golden section search (Kiefer 1953) with one new evaluation a step."""
     c, d = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
     fc, fd = _clean(function(c)), _clean(function(d))
-    for _ in range(_SECTIONS):
+    for _ in range(sections):
         left = fc < fd
         a, b = np.where(left, a, c), np.where(left, d, b)
         new = np.where(left, b - _GOLDEN * (b - a), a + _GOLDEN * (b - a))
@@ -63,15 +68,42 @@ def _golden(function: Callable[[Array], Array], a: Array, b: Array) -> tuple[Arr
 
 
 def solve_decreasing(function: Callable[[Array], Array], target: Array, low: Array, high: Array) -> Array:
-    """Where a decreasing ``function`` falls to ``target``, by bisection, elementwise; infinite where it never does."""
+    """Where a decreasing ``function`` falls to ``target``, elementwise; infinite where it never does.
+
+    Inverse quadratic interpolation where three points allow it and bisection elsewhere (Chandrupatla 1997).
+    """
     low, high, target = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (low, high, target)))
     a, b = low.copy(), high.copy()
-    reached = _clean(function(high)) <= target
-    for _ in range(_BISECTIONS):
-        middle = (a + b) / 2
-        above = _clean(function(middle)) > target
-        a, b = np.where(above, middle, a), np.where(above, b, middle)
-    return np.where(reached, (a + b) / 2, np.inf)
+    fa, fb = _clean(function(a)) - target, _clean(function(b)) - target
+    reached, above = fb <= 0, fa > 0
+    c, fc, share = b, fb, np.full(a.shape, 0.5)
+    for _ in range(_MOST_STEPS):
+        x = a + share * (b - a)
+        fx = _clean(function(x)) - target
+        same = (fx > 0) == (fa > 0)  # then the root lies between x and b, else between x and a
+        c, fc = np.where(same, a, b), np.where(same, fa, fb)
+        b, fb = np.where(same, b, a), np.where(same, fb, fa)
+        a, fa = x, fx
+        share = _chandrupatla((a, fa), (b, fb), (c, fc))
+        if not np.any(reached & above & (np.abs(b - a) > _ROOT_WIDTH) & (fa != 0)):
+            break
+    best = np.where(np.abs(fa) < np.abs(fb), a, b)
+    return np.where(reached, np.where(above, best, low), np.inf)
+
+
+Point = tuple[Array, Array]
+
+
+def _chandrupatla(at: Point, other: Point, before: Point) -> Array:
+    """Share of the way from ``at`` to ``other`` to look next: by interpolation where that is safe, else the middle."""
+    (a, fa), (b, fb), (c, fc) = at, other, before
+    with np.errstate(all="ignore"):
+        xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+        step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        edge = 0.25 * _ROOT_WIDTH / np.abs(b - a)
+    safe &= np.isfinite(step)
+    return np.clip(np.where(safe, step, 0.5), np.minimum(edge, 0.5), np.maximum(1 - edge, 0.5))
 
 
 def _clean(values: Array) -> Array:
