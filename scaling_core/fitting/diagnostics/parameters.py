@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from scaling_core.fitting.corner import centred_draws, correlation_matrix
 from scaling_core.fitting.diagnostics.evidence import Evidence, listed
 from scaling_core.fitting.finding import Finding
+from scaling_core.fitting.profile import flat_finding
 from scaling_core.fitting.result import DEFAULT_LEVEL, quantile_interval
 from scaling_core.units import format_count, format_number, format_ratio
 
@@ -16,6 +19,8 @@ _TOGETHER = 0.995
 _WEAK = 3.0
 _TO_ZERO = 1e3
 _FEWEST_DRAWS = 50
+#: Profiles of more are not waited for.
+_QUICK_ROWS, _QUICK_PARAMETERS = 1_000, 5
 #: Standard errors this many times below what the scatter allows: as if from four times as many runs.
 _NARROW = 2.0
 
@@ -35,9 +40,12 @@ def correlation(e: Evidence) -> Finding | None:
 
 
 def weak(e: Evidence) -> Finding | None:
-    """Parameters that the draws spread over a large factor."""
+    """Parameters that the draws spread over a large factor; without draws, those whose profile is flat.
+
+    A profile takes longer than all other looks together, and draws that are there already say the same.
+    """
     if len(e.fit.draws) < _FEWEST_DRAWS:
-        return None
+        return _flat(e)
     spans = _spans(e)
     named = [name for name, span in spans.items() if span > _WEAK]
     if not named:
@@ -47,6 +55,14 @@ def weak(e: Evidence) -> Finding | None:
     text = f"The runs hardly pin down {listed(named)}: the {DEFAULT_LEVEL:.0%} interval goes {by}."
     fix = "Look at its profile before quoting it; fix it, choose a simpler law, or add runs."
     return Finding("weak", "doubt", text, widest, fix)
+
+
+def _flat(e: Evidence) -> Finding | None:
+    """What the profiles say: values far apart that fit about as well."""
+    if not 0 < len(e.rows) <= _QUICK_ROWS or len(e.fit.law.parameters) > _QUICK_PARAMETERS:
+        return None
+    found = flat_finding(e.posed, e.u)
+    return found and replace(found, name="weak")
 
 
 def _spans(e: Evidence) -> dict[str, float]:

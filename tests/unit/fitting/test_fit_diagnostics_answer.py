@@ -106,6 +106,15 @@ def test_parameters_that_the_runs_hardly_pin_down() -> None:
     assert look("weak") is None
 
 
+def test_without_draws_a_flat_profile_says_so() -> None:
+    x = np.geomspace(1e8, 1e9, 9)
+    found = seen("weak", table(x, 7e9, (0.6 + 20 * x**-0.12) * noise(9, 0.006, 1)), "power-n-offset")
+    assert found is not None
+    assert (found.name, found.severity) == ("weak", "doubt")
+    assert "c up to" in found.text
+    assert look("weak", with_draws(plain()[1].draws[:0])) is None
+
+
 def test_a_split_that_is_left_open() -> None:
     found = seen("open split", chinchilla_runs(0.06, 2, 4, 4), resamples=60)
     assert found is not None
