@@ -1,9 +1,10 @@
 """What to do with a fitted law: budgets and the models they buy."""
 
+from scaling_core.planning.answers import QUANTITIES
 from scaling_core.planning.basis import Basis, basis_of_fit, basis_of_published
 from scaling_core.planning.budget import Budget, Terms, amounts
 from scaling_core.planning.demand import Demand
-from scaling_core.planning.frontier import LOG_STEP, QUANTITIES, budgets, frontier, times_beyond
+from scaling_core.planning.frontier import LOG_STEP, budget_of, budgets, frontier, times_beyond
 from scaling_core.planning.hardware import PRECISIONS, Hardware, get_hardware, known_hardware
 from scaling_core.planning.plan import Plan, plan
 from scaling_core.planning.published import PUBLISHED, PublishedLaw, get_published
@@ -27,6 +28,7 @@ __all__ = [
     "amounts",
     "basis_of_fit",
     "basis_of_published",
+    "budget_of",
     "budgets",
     "frontier",
     "get_hardware",

@@ -6,6 +6,7 @@ is endless; the second Sardana et al. 2023, arXiv 2401.00448, eq. 3: the compute
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,10 @@ from scaling_core.planning.surface import Surface
 #: FLOPs of inference for a parameter and a token: a forward pass.
 INFERENCE_FLOPS = 2.0
 _EDGE = 1e-6
+#: Draws of a law are looked for within this many times the law's own answer, and everywhere where they lie beyond.
+_NEAR = 30.0
+#: The look near it is as fine as one everywhere; the search after it ends when ln N is known to about 2e-5.
+_LOOKS_NEAR, _SECTIONS_NEAR = 14, 22
 
 
 class Allocation(NamedTuple):
@@ -36,8 +41,11 @@ def lifetime_cost(params: Array, tokens: Array, inference_tokens: Array | float,
     return np.asarray(training + relative_price * INFERENCE_FLOPS * params * inference_tokens)
 
 
-def best_for_compute(surface: Surface, flops: Array) -> Allocation:
-    """Lowest loss under 6ND = C for budgets of shape (m,). NaN where no split is best."""
+def best_for_compute(surface: Surface, flops: Array, around: Array | None = None) -> Allocation:
+    """Lowest loss under 6ND = C for budgets of shape (m,). NaN where no split is best.
+
+    ``around`` (1, m) are sizes near which to look first: those of the law itself, for its draws.
+    """
     flops = np.asarray(flops, dtype=float)
     if not np.isfinite(surface.unique_tokens) and (best := surface.law.optimum(surface.theta, flops)) is not None:
         return Allocation(best.params, best.tokens, best.loss, FLOPS_PER_PARAM_TOKEN * best.params * best.tokens)
@@ -47,7 +55,7 @@ def best_for_compute(surface: Surface, flops: Array) -> Allocation:
     def at(log_n: Array) -> Array:
         return surface.loss(np.exp(log_n), np.exp(span - log_n))
 
-    log_n, _ = minimise_over(at, np.zeros_like(span), span)
+    log_n, _ = _minimise(at, np.zeros_like(span), span, around)
     log_n = np.where((log_n > _EDGE) & (log_n < span - _EDGE), log_n, np.nan)  # at an end, no split is best
     params = np.exp(log_n)
     tokens = product / params
@@ -55,9 +63,16 @@ def best_for_compute(surface: Surface, flops: Array) -> Allocation:
 
 
 def cheapest_for_loss(
-    surface: Surface, loss: Array, inference_tokens: Array | float = 0.0, relative_price: float = 1.0
+    surface: Surface,
+    loss: Array,
+    inference_tokens: Array | float = 0.0,
+    relative_price: float = 1.0,
+    around: Array | None = None,
 ) -> Allocation:
-    """Lowest cost over the model's life that reaches ``loss``, (R, m). NaN where nothing does."""
+    """Lowest cost over the model's life that reaches ``loss``, (R, m). NaN where nothing does.
+
+    ``around`` (1, m) are sizes near which to look first.
+    """
     loss = np.asarray(loss, dtype=float)
     low, high = np.zeros(loss.shape), np.full(loss.shape, np.log(1e20))
 
@@ -66,8 +81,22 @@ def cheapest_for_loss(
         with np.errstate(all="ignore"):
             return np.log(lifetime_cost(params, surface.tokens_for(params, loss), inference_tokens, relative_price))
 
-    log_n, log_cost = minimise_over(at, low, high)
+    log_n, log_cost = _minimise(at, low, high, around)
     sound = np.isfinite(log_cost) & (log_n > _EDGE)
     params = np.where(sound, np.exp(log_n), np.nan)
     tokens = np.where(sound, surface.tokens_for(params, loss), np.nan)
     return Allocation(params, tokens, np.where(sound, loss, np.nan), np.where(sound, np.exp(log_cost), np.nan))
+
+
+def _minimise(at: Callable[[Array], Array], low: Array, high: Array, around: Array | None) -> tuple[Array, Array]:
+    """Minimise over ln N: near ``around``, and over all of it where that is not given or the minimum lies beyond."""
+    if around is None or not np.isfinite(around).all():
+        return minimise_over(at, low, high)
+    first = np.maximum(low, np.log(around / _NEAR))
+    last = np.minimum(high, np.log(around * _NEAR))
+    log_n, value = minimise_over(at, first, last, _LOOKS_NEAR, _SECTIONS_NEAR)
+    inside = (log_n > first + _EDGE) & (log_n < last - _EDGE)
+    if inside.all():
+        return log_n, value
+    anywhere, lowest = minimise_over(at, low, high)
+    return np.where(inside, log_n, anywhere), np.where(inside, value, lowest)

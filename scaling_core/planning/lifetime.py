@@ -10,9 +10,9 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.laws import Array
 from scaling_core.planning.allocation import cheapest_for_loss, lifetime_cost
+from scaling_core.planning.answers import relative_price
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.demand import Demand
-from scaling_core.planning.frontier import relative_price
 from scaling_core.planning.plan import plan
 from scaling_core.planning.scenario import Scenario
 

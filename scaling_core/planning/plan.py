@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from scaling_core.errors import UserError
+from scaling_core.planning.answers import QUANTITIES, answers
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.budget import amounts
-from scaling_core.planning.frontier import QUANTITIES, answers, times_beyond
+from scaling_core.planning.frontier import times_beyond
 from scaling_core.planning.repeats import effective, no_return
 from scaling_core.planning.scenario import Scenario
 from scaling_core.units import format_count, format_flops, format_number, format_ratio

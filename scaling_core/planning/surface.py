@@ -12,7 +12,8 @@ from scaling_core.planning.search import solve_decreasing
 
 #: Tokens that a search for a loss looks through.
 _TOKENS = (1.0, 1e30)
-_TWO_POWERS = {"chinchilla", "chinchilla-tied", "data-constrained"}
+#: Laws whose tokens for a loss have a closed form.
+TWO_POWERS = {"chinchilla", "chinchilla-tied", "data-constrained"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Surface:
 
     def tokens_for(self, params: Array, loss: Array) -> Array:
         """Tokens that reach ``loss`` with N parameters, each (R, m); infinite where none do."""
-        if self.law.name not in _TWO_POWERS:
+        if self.law.name not in TWO_POWERS:
             return self._searched(params, loss)
         E, A, B, alpha, beta = self._two_powers
         worth = self._worth_of_params(params) if self._is_limited else params
@@ -80,7 +81,7 @@ class Surface:
 
     def _worth_of_params(self, params: Array) -> Array:
         """Parameters beyond what the unique tokens can feed are worth less (Muennighoff et al. 2023, eq. 6)."""
-        if self.law.name not in _TWO_POWERS:
+        if self.law.name not in TWO_POWERS:
             return params
         _, A, B, alpha, beta = self._two_powers
         with np.errstate(all="ignore"):
@@ -89,7 +90,7 @@ class Surface:
 
     def _endless(self, params: Array, tokens: Array) -> Array:
         """The law where every token is new."""
-        if self.law.name in _TWO_POWERS:
+        if self.law.name in TWO_POWERS:
             E, A, B, alpha, beta = self._two_powers
             with np.errstate(all="ignore"):
                 return np.asarray(E + A * params**-alpha + B * tokens**-beta)

@@ -8,8 +8,8 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array
 from scaling_core.planning.allocation import best_for_compute
+from scaling_core.planning.answers import percentiles
 from scaling_core.planning.basis import Basis
-from scaling_core.planning.frontier import percentiles
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import Surface
 
