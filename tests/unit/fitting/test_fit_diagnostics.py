@@ -16,6 +16,8 @@ from scaling_core.fitting.finding import SEVERITIES
 from scaling_core.runs import RunTable, Upload, load
 
 GOPHER = 5.76e23
+#: The looks that lower the grade of a fit.
+GRADING = {"convergence", "starts", "bounds", "spare", "condition", "collinear", "epochs", "far off", "scatter"}
 X = np.geomspace(1e7, 1e10, 12)
 
 
@@ -28,7 +30,7 @@ def points(reference: Path) -> RunTable:
     return load([Upload.from_path(reference / "runs" / "chinchilla_245.csv")])
 
 
-@pytest.mark.parametrize(("size", "seed"), [(0.0, 0), (0.005, 2), (0.01, 1)])
+@pytest.mark.parametrize(("size", "seed"), [(0.0, 0), (0.005, 2)])
 def test_a_healthy_grid_has_nothing_against_it(size: float, seed: int) -> None:
     runs = chinchilla_runs(size, seed)
     found = diagnose(runs, fitted(runs, resamples=60))
@@ -59,19 +61,17 @@ def test_the_outliers_are_seen_where_they_are_fitted(points: RunTable) -> None:
     assert by_name["highest losses"].number == pytest.approx(21.77, abs=0.01)  # without 12
 
 
-def test_findings_are_sorted_and_carry_the_name_of_their_look() -> None:
-    runs = table(X, 20 * X, chinchilla_loss(X, 20 * X) * noise(12, 0.01))
-    fit = fitted(runs, objective="mse-log")
-    evidence = Evidence(runs, fit)
+def test_a_finding_carries_the_name_of_its_look_and_what_to_do() -> None:
+    n, d = grid(4, 4)
+    runs = table(n, d, chinchilla_loss(n, d) * noise(16, 0.1, 1), unique_tokens=1e10)
+    evidence = Evidence(runs, fitted(runs, objective="mse-log", resamples=60), 1e24)
     looked = [(d.name, d.look(evidence)) for d in DIAGNOSTICS]
+    found = [finding for _, finding in looked if finding]
+    assert len(found) > 5
     assert all(finding is None or finding.name == name for name, finding in looked)
-    found = diagnose(runs, fit)
-    assert set(found) == {finding for _, finding in looked if finding}
-    order = [SEVERITIES.index(f.severity) for f in found]
-    assert order == sorted(order)
-    assert found[0].severity == "problem"
     assert all(f.text.endswith(".") and (f.fix or f.severity == "good") for f in found)
     assert len({d.name for d in DIAGNOSTICS}) == len(DIAGNOSTICS)
+    assert {f.severity for f in found} == set(SEVERITIES)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_findings_are_sorted_and_carry_the_name_of_their_look() -> None:
 def test_what_lowers_the_grade_is_among_the_findings(runs: RunTable, law: str) -> None:
     fit = fitted(runs, law, "mse-log")
     assert fit.certificate.grade == "doubtful"
-    found = [f for f in diagnose(runs, fit) if f.severity != "good"]
-    assert set(fit.certificate.reasons) <= {f.text for f in found}
+    found = [d.look(Evidence(runs, fit)) for d in DIAGNOSTICS if d.name in GRADING]
+    assert set(fit.certificate.reasons) == {f.text for f in found if f and f.severity != "good"}
 
 
 def test_doubts_of_the_runs_are_findings_and_lower_the_grade() -> None:
@@ -117,6 +117,8 @@ def test_every_look_copes_with_other_laws(law: str) -> None:
     runs = chinchilla_runs(0.01, sizes=5, lengths=4)
     found = diagnose(runs, fitted(runs, law, "mse-log", resamples=10), 1e23)
     assert "convergence" in names(found)
+    order = [SEVERITIES.index(f.severity) for f in found]
+    assert order == sorted(order)
 
 
 @pytest.mark.parametrize(
