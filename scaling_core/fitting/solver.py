@@ -2,7 +2,9 @@
 
 One call minimises the same law on the same runs from many start points, or with many weightings of the runs (a
 bootstrap resample is a vector of counts). The Hessian is exact; negative curvature is turned around
-(Dauphin et al. 2014), so saddles repel; damping follows Levenberg and Marquardt.
+(Dauphin et al. 2014), so saddles repel. Damping follows Levenberg and Marquardt, but measures a step by the
+Gauss-Newton matrix of iteratively reweighted least squares, not by its diagonal: it holds back a step across a narrow
+valley, not along it, and a damping of 1 gives about the step that reweighted least squares would take.
 """
 
 from __future__ import annotations
@@ -23,7 +25,11 @@ TARGET_GRADIENT = 1e-10
 EXACT = 1e-8
 #: More runs than this, and starts first race on so many of them; so many distinct ends then see all runs.
 _RACE_ON, _FINALISTS = 4_000, 4
-_FIRST_DAMPING, _MIN_DAMPING, _MAX_DAMPING = 1e-3, 1e-12, 1e12
+#: Damping to begin with: near an optimum, where Newton's step is right, and far from any.
+NEAR, FAR = 1e-3, 1.0
+_MIN_DAMPING, _MAX_DAMPING = 1e-12, 1e12
+#: Added to the diagonal of the matrix that measures steps: parameters that do the same leave it singular.
+_RIDGE = 1e-3
 #: Numbers (rows times runs) that are worked on together: enough to outweigh the calls, few enough for a core's cache.
 _WINDOW_NUMBERS = 16_000
 _LEAST_ROWS = 8
@@ -78,11 +84,11 @@ class Problem:
             jac = here.gradient()  # (B, p, n) of the value; divided by it, of the residual of ln L
             slope, bend, secant, rounding = self._by_value(here, r, weights)
             hessian = (jac * bend[:, None, :]) @ jac.transpose(0, 2, 1) + here.curvature(slope)
-            gradient = _along_runs(jac, slope)
+            metric = (jac * secant[:, None, :]) @ jac.transpose(0, 2, 1)
+            gradient = _times(jac, slope)
             # A gradient is small against what it is the difference of, or against slopes of rounding size.
-            scale = _along_runs(np.abs(jac, out=jac), np.abs(slope) + rounding)
-            diagonal = _along_runs(np.multiply(jac, jac, out=jac), secant)
-        return Derivatives(gradient, scale, hessian, diagonal)
+            scale = _times(np.abs(jac, out=jac), np.abs(slope) + rounding)
+        return Derivatives(gradient, scale, hessian, metric)
 
     def _by_value(self, here: Evaluation, r: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
         """Derivatives of each run's cost by the law's value: first, second, what stands in for it, and rounding."""
@@ -97,18 +103,17 @@ class Problem:
         return slope * inverse, (bend - slope) * square, secant * square, weights * inverse * EXACT
 
 
-def _along_runs(jac: Array, v: Array) -> Array:
-    """Σₙ jac (B, p, n) · v (B, n): shape (B, p)."""
-    return np.asarray((jac @ v[:, :, None])[..., 0])
-
-
 class Derivatives(NamedTuple):
-    """Gradient (B, p), what it is small against (B, p), Hessian (B, p, p), and a positive diagonal (B, p)."""
+    """Gradient (B, p), what it is small against (B, p), Hessian (B, p, p), and the measure of steps (B, p, p)."""
 
     gradient: Array
     scale: Array
     hessian: Array
-    diagonal: Array
+    metric: Array
+
+    def rows(self, kept: Mask) -> Derivatives:
+        """Those of some rows."""
+        return Derivatives(*(part[kept] for part in self))
 
 
 @dataclass(frozen=True)
@@ -137,15 +142,19 @@ def minimise(
     weights: Array,
     max_iterations: int = MAX_ITERATIONS,
     bounds: tuple[Array, Array] | None = None,
+    damping: float = NEAR,
 ) -> Solution:
     """Minimise from every start (B, p) with run weights (B, n) or (n,).
 
     ``bounds`` are lower and upper ones for each row, (B, p), where they differ; else those of the law hold.
+    ``damping`` is ``NEAR`` for starts that lie near their optimum, and ``FAR`` for starts that lie anywhere.
     """
+    limits = bounds or (problem.working.lower, problem.working.upper)
     *approach, last = problem.objective.continuation
     for objective in approach:
-        starts = _descend(replace(problem, objective=objective), starts, weights, max_iterations, bounds).u
-    return _descend(replace(problem, objective=last), starts, weights, max_iterations, bounds)
+        descent = _Descent(replace(problem, objective=objective), starts, weights, limits, damping)
+        starts = _descend(descent, max_iterations).u
+    return _descend(_Descent(replace(problem, objective=last), starts, weights, limits, damping), max_iterations)
 
 
 def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution:
@@ -155,11 +164,11 @@ def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution
     """
     n = problem.target.size
     if n <= _RACE_ON:
-        return minimise(problem, starts, weights)
+        return minimise(problem, starts, weights, damping=FAR)
     sample = np.zeros(n)
     sample[np.linspace(0, n - 1, _RACE_ON).round().astype(int)] = 1.0
     thin = problem.only(sample > 0)
-    ends = minimise(thin, starts, np.broadcast_to(weights, n)[sample > 0])
+    ends = minimise(thin, starts, np.broadcast_to(weights, n)[sample > 0], damping=FAR)
     order = np.argsort(ends.total)
     same = np.zeros(len(starts), dtype=int)
     distinct: list[int] = []
@@ -175,37 +184,39 @@ def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution
     return Solution(last.u[place], np.where(lost, np.inf, last.total[place]), last.gradient_norm[place])
 
 
-def _descend(
-    problem: Problem, starts: Array, weights: Array, max_iterations: int, bounds: tuple[Array, Array] | None
-) -> Solution:
+def _descend(descent: _Descent, max_iterations: int) -> Solution:
     """Keep a window of rows going: as some arrive, others enter, so that no step is taken for a few rows only."""
-    descent = _Descent(problem, starts, weights, bounds or (problem.working.lower, problem.working.upper))
-    window = max(_LEAST_ROWS, _WINDOW_NUMBERS // problem.target.shape[-1])
-    entered, live = 0, np.zeros(0, dtype=int)
+    window = max(_LEAST_ROWS, _WINDOW_NUMBERS // descent.problem.target.shape[-1])
+    entered, live, count = 0, np.zeros(0, dtype=int), len(descent.u)
     while True:
-        if len(live) <= window // 2 and entered < len(starts):
-            new = np.arange(entered, min(len(starts), entered + window - len(live)))
+        if len(live) <= window // 2 and entered < count:
+            new = np.arange(entered, min(count, entered + window - len(live)))
             entered += len(new)
             descent.enter(new)
             live = np.concatenate([live, new])
         live = live[descent.going(live, max_iterations)]
         if len(live):
             descent.step(live)
-        elif entered == len(starts):
+        elif entered == count:
             return Solution(descent.u, descent.total, descent.norm)
 
 
 class _Descent:
-    """Minimisations in progress, one a row: where each is, and the derivatives there."""
+    """Minimisations in progress, one a row: where each is, and the quadratic model of the objective there.
 
-    def __init__(self, problem: Problem, starts: Array, weights: Array, bounds: tuple[Array, Array]) -> None:
+    The model's coordinates, the columns of ``axes``, measure steps equally and do not mix in the Hessian.
+    """
+
+    def __init__(
+        self, problem: Problem, starts: Array, weights: Array, bounds: tuple[Array, Array], damping: float
+    ) -> None:
         b, p = starts.shape
         self.problem, self.weights = problem, np.atleast_2d(weights)
         self.lower, self.upper = (np.atleast_2d(bound) for bound in bounds)
         self.u = np.clip(starts, self.lower, self.upper)
         self.total, self.norm = np.full(b, np.inf), np.full(b, np.inf)
-        self.damping, self.steps = np.full(b, _FIRST_DAMPING), np.zeros(b, dtype=int)
-        self.gradient, self.hessian, self.diagonal = np.zeros((b, p)), np.zeros((b, p, p)), np.zeros((b, p))
+        self.damping, self.steps = np.full(b, damping), np.zeros(b, dtype=int)
+        self.axes, self.slope, self.bend = np.zeros((b, p, p)), np.zeros((b, p)), np.zeros((b, p))
 
     def going(self, rows: Index, max_steps: int) -> Mask:
         """Which rows have a way to go."""
@@ -235,41 +246,50 @@ class _Descent:
         lower = np.flatnonzero(total < self.total[rows])
         part = here if len(lower) == len(rows) else here.rows(lower)
         found = problem.derivatives(part, r[lower], _rows(weights, lower))
-        sound = np.isfinite(found.hessian).all(axis=(1, 2)) & np.isfinite(found.diagonal).all(axis=1)
+        sound = np.asarray((np.isfinite(found.hessian) & np.isfinite(found.metric)).all(axis=(1, 2)))
         gone = lower[sound]
-        self._keep(rows[gone], trial[gone], total[gone], Derivatives(*(d[sound] for d in found)))
+        self.u[rows[gone]], self.total[rows[gone]] = trial[gone], total[gone]
+        self._model(rows[gone], found.rows(sound))
         better = np.zeros(len(rows), dtype=bool)
         better[gone] = True
         return better
 
-    def _keep(self, rows: Index, u: Array, total: Array, found: Derivatives) -> None:
-        self.u[rows], self.total[rows] = u, total
-        self.gradient[rows], self.hessian[rows], self.diagonal[rows] = found.gradient, found.hessian, found.diagonal
+    def _model(self, rows: Index, found: Derivatives) -> None:
+        free = ~self._held_by_bound(rows, found.gradient)
         share = np.abs(found.gradient) / np.maximum(found.scale, 1e-300)
-        held = self._held_by_bound(rows, found.gradient)
-        self.norm[rows] = np.max(np.where(held, 0.0, share), axis=1)
+        self.norm[rows] = np.max(np.where(free, share, 0.0), axis=1)
+        both = free[:, :, None] & free[:, None, :]
+        even = _even_axes(np.where(both, found.metric, 0.0))
+        bend, turn = np.linalg.eigh(even.transpose(0, 2, 1) @ np.where(both, found.hessian, 0.0) @ even)
+        axes = np.where(free[:, :, None], even @ turn, 0.0)
+        self.axes[rows], self.bend[rows], self.slope[rows] = axes, bend, _times(axes.transpose(0, 2, 1), found.gradient)
 
     def _newton_step(self, rows: Index) -> tuple[Array, Array]:
         """Step (B, p) and the decrease it predicts (B,)."""
-        gradient, diagonal = self.gradient[rows], self.diagonal[rows]
-        free = ~self._held_by_bound(rows, gradient)
-        largest = np.maximum(diagonal.max(axis=1, keepdims=True), 1e-300)
-        unit = np.sqrt(np.maximum(diagonal, 1e-14 * largest))
-        g = np.where(free, gradient / unit, 0.0)
-        h = self.hessian[rows] / (unit[:, :, None] * unit[:, None, :])
-        h = np.where(free[:, :, None] & free[:, None, :], h, 0.0)
-        values, vectors = np.linalg.eigh(h)
-        curvature = np.abs(values) + self.damping[rows][:, None]
-        along = np.einsum("bpk,bp->bk", vectors, g) / curvature
-        step = -np.einsum("bpk,bk->bp", vectors, along)
-        predicted = np.einsum("bk,bk->b", along * along, curvature - 0.5 * np.abs(values))
-        return np.where(free, step / unit, 0.0), np.maximum(predicted, 1e-300)
+        size = np.abs(self.bend[rows])
+        curvature = size + self.damping[rows][:, None]
+        along = self.slope[rows] / curvature
+        predicted = np.sum(along * along * (curvature - 0.5 * size), axis=1)
+        return -_times(self.axes[rows], along), np.maximum(predicted, 1e-300)
 
     def _held_by_bound(self, rows: Index, gradient: Array) -> Mask:
         """Parameters that sit on a bound and would leave it outwards, shape (B, p)."""
         u = self.u[rows]
         low, high = u <= _rows(self.lower, rows), u >= _rows(self.upper, rows)
         return np.asarray((low & (gradient >= 0)) | (high & (gradient <= 0)))
+
+
+def _even_axes(metric: Array) -> Array:
+    """Matrices T (B, p, p) with Tᵀ·metric·T = 1, but for the ridge."""
+    size = np.einsum("bpp->bp", metric)
+    unit = np.sqrt(np.maximum(size, 1e-14 * np.maximum(size.max(axis=1, keepdims=True), 1e-280)))
+    shape = metric / (unit[:, :, None] * unit[:, None, :]) + _RIDGE * np.eye(metric.shape[1])
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(shape)).transpose(0, 2, 1) / unit[:, :, None])
+
+
+def _times(matrices: Array, vectors: Array) -> Array:
+    """Matrices (B, p, q) times vectors (B, q): shape (B, p)."""
+    return np.asarray((matrices @ vectors[:, :, None])[..., 0])
 
 
 def _rows(of: Array, rows: Index) -> Array:
@@ -279,5 +299,5 @@ def _rows(of: Array, rows: Index) -> Array:
 
 def _next_damping(damping: Array, better: Mask, agreement: Array) -> Array:
     """Trust the quadratic more where it predicted well, less where a step failed."""
-    factor = np.where(agreement > 0.75, 0.1, np.where(agreement > 0.25, 0.5, 2.0))
+    factor = np.where(agreement > 0.75, 0.2, np.where(agreement > 0.25, 0.5, 2.0))
     return damping * np.where(better, factor, 5.0)
