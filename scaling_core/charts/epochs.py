@@ -20,6 +20,8 @@ _HEIGHT = 400
 _STEPS = 160
 #: Passes that are always shown.
 _SHOWN = (0.5, 100.0)
+#: A plan that takes less of the data than this is named at the edge.
+_LEAST = 0.05
 
 
 def epochs_chart(unique: float, seen: float, palette: Palette, decay: float = REPEATED_TOKENS) -> Figure:
@@ -34,12 +36,17 @@ def epochs_chart(unique: float, seen: float, palette: Palette, decay: float = RE
     """
     plan = seen / unique
     limit = no_return(decay)
-    low, high = min(_SHOWN[0], plan / 2), max(_SHOWN[1], 2 * plan, 2 * limit)
+    low, high = max(min(_SHOWN[0], plan / 2), _LEAST / 2), max(_SHOWN[1], 2 * plan, 2 * limit)
     passes = np.geomspace(low, high, _STEPS)
     curve = pd.DataFrame({"passes": passes, "worth": effective(passes, 1.0, decay)})
     top = float(curve["worth"].max())
     canvas = Canvas(View("passes", "worth"), (low, high), (low, top * (top / low) ** 0.14), palette)
-    layers = [*_ground(canvas, limit), _if_new(canvas), *_curve(canvas, curve), *_plan(canvas, plan, unique, decay)]
+    layers = [
+        *_ground(canvas, limit, plan),
+        _if_new(canvas),
+        *_curve(canvas, curve),
+        *_plan(canvas, plan, unique, decay),
+    ]
     return Figure(alt.layer(*layers, height=_HEIGHT), canvas.frames)
 
 
@@ -51,7 +58,7 @@ def _y(canvas: Canvas) -> alt.Y:
     return canvas.y("worth", "Worth in new tokens / unique tokens")
 
 
-def _ground(canvas: Canvas, limit: float) -> list[alt.Chart]:
+def _ground(canvas: Canvas, limit: float, plan: float) -> list[alt.Chart]:
     """Shade what lies past the point of no return, and name its edge."""
     rows = pd.DataFrame({
         "passes": [limit], "end": [canvas.x_domain[1]],
@@ -59,13 +66,17 @@ def _ground(canvas: Canvas, limit: float) -> list[alt.Chart]:
     })  # fmt: skip
     base = canvas.frames.chart("no_return", rows)
     color, warning = canvas.palette.ground, canvas.palette.warning
-    text = base.mark_text(align="right", dx=-6, baseline="bottom", fontSize=12, color=warning)
-    up = [alt.YValue(alt.expr(f"height - {pixels}")) for pixels in (22, 6)]
+    style = {"align": "right", "dx": -6, "baseline": "bottom", "fontSize": 12}
+    from_top = 1.0 if plan > 1 else 0.6  # a plan of less is named at the bottom
+    up = [alt.YValue(alt.expr(f"height * {from_top} - {pixels}")) for pixels in (22, 6)]
     return [
         base.mark_rect(color=color, opacity=0.10).encode(x=_x(canvas), x2="end:Q"),
         base.mark_rule(color=warning, strokeDash=[5, 4], strokeWidth=1.5).encode(x=_x(canvas)),
-        text.encode(x=_x(canvas), y=up[0], text="text:N"),
-        text.encode(x=_x(canvas), y=up[1], text="second:N"),
+        *(
+            mark.encode(x=_x(canvas), y=y, text=f"{name}:N")
+            for name, y in zip(("text", "second"), up, strict=True)
+            for mark in haloed(base, canvas.palette, warning, **style)
+        ),
     ]
 
 
@@ -98,21 +109,25 @@ def _curve(canvas: Canvas, curve: pd.DataFrame) -> list[alt.Chart]:
 
 
 def _plan(canvas: Canvas, plan: float, unique: float, decay: float) -> list[alt.Chart]:
+    """The plan as a point with its words; one that lies off the left edge has its words there, and no point."""
     worth = float(effective(plan, 1.0, decay))
-    passes = f"{format_number(plan, 2 if plan < 100 else 3)} pass{'' if math.isclose(plan, 1) else 'es'}"
+    passes = f"{format_number(plan, 2 if plan < 100 else 3).removesuffix('.0')} pass{'' if plan == 1 else 'es'}"
+    low, high = canvas.x_domain
+    shown = plan >= _LEAST
     rows = pd.DataFrame({
-        "passes": [plan], "worth": [worth],
+        "passes": [max(plan, low)], "worth": [max(worth, low)], "shown": [shown],
         "text": [f"the plan: {passes}"], "second": [f"worth {format_count(worth * unique)} new tokens"],
     })  # fmt: skip
     base = canvas.frames.chart("plan", rows)
-    accent = canvas.palette.accent
-    right = math.log(plan / canvas.x_domain[0]) < 0.5 * math.log(canvas.x_domain[1] / canvas.x_domain[0])
-    style = {"align": "left" if right else "right", "dx": 12 if right else -12, "fontSize": 13}
-    x, y = _x(canvas), _y(canvas)
-    first = haloed(base, canvas.palette, accent, **style, dy=6, fontWeight="bold")
-    second = haloed(base, canvas.palette, accent, **style, dy=23)
+    side, across, down = ("left", 12, 6) if shown else ("left", 110, -22)  # below the line, which rises there
+    if plan > math.sqrt(low * high):
+        side, across, down = "right", -12, 20  # below the curve, which is flat there
+    accent, style = canvas.palette.accent, {"align": side, "dx": across, "fontSize": 13}
+    first = haloed(base, canvas.palette, accent, **style, dy=down, fontWeight="bold")
+    second = haloed(base, canvas.palette, accent, **style, dy=down + 17)
+    point = base.transform_filter("datum.shown").mark_point(color=accent, filled=True, size=130, opacity=1)
     return [
-        base.mark_point(color=accent, filled=True, size=130, opacity=1).encode(x=x, y=y),
-        *(mark.encode(x=x, y=y, text="text:N") for mark in first),
-        *(mark.encode(x=x, y=y, text="second:N") for mark in second),
+        point.encode(x=_x(canvas), y=_y(canvas)),
+        *(mark.encode(x=_x(canvas), y=_y(canvas), text="text:N") for mark in first),
+        *(mark.encode(x=_x(canvas), y=_y(canvas), text="second:N") for mark in second),
     ]

@@ -10,8 +10,8 @@ import pandas as pd
 
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
-from scaling_core.charts.labels import haloed
 from scaling_core.charts.palette import Palette
+from scaling_core.charts.readout import NARROW
 from scaling_core.planning.words import money
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -44,7 +44,7 @@ def pareto_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
     layers = [
         base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=x, y=y),
         dot.encode(x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),
-        *_names(frames, drawn, x, y, palette),
+        _names(frames, drawn, x, y, palette),
         _message(frames, drawn, name, palette),
     ]
     if drawn["loss_low"].notna().any():
@@ -99,16 +99,17 @@ def _message(frames: Frames, drawn: pd.DataFrame, name: str, palette: Palette) -
             unit = {"gpu_hours": " hours", "flops": " FLOPs"}.get(name, "")
             falls = format_number(100 * (1 - there["loss"] / here["loss"]), 2)
             text = [f"From {here[column]} to {there[column]}{unit} loss falls by {falls}%"]
+    size = alt.expr(f"{NARROW} ? 11 : 13")
     mark = frames.chart("message", pd.DataFrame({"text": text}, dtype=object))
-    mark = mark.mark_text(align="right", baseline="top", fontSize=13, fontWeight="bold", color=palette.ink)
+    mark = mark.mark_text(align="right", baseline="top", fontSize=size, fontWeight="bold", color=palette.ink)
     return mark.encode(x=alt.XValue("width"), y=alt.YValue(4), text="text:N")
 
 
-def _names(frames: Frames, drawn: pd.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> list[alt.Chart]:
+def _names(frames: Frames, drawn: pd.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:
     """Sizes of models along the line, above it on the right, where a falling line leaves room."""
     inner = np.linspace(0, len(drawn) - 1, _NAMED + 2).round().astype(int)[1:-1] if len(drawn) else np.zeros(0, int)
     known = drawn.iloc[np.unique(inner)].dropna(subset=["params"])
     rows = known.assign(text="N " + known["params_text"])
     base = frames.chart("names", rows)
-    marks = haloed(base, palette, palette.muted, align="left", dx=4, dy=-11, fontSize=12)
-    return [mark.encode(x=x, y=y, text="text:N") for mark in marks]
+    mark = base.mark_text(align="left", dx=4, dy=-11, fontSize=12, color=palette.ink)
+    return mark.encode(x=x, y=y, text="text:N")

@@ -173,7 +173,7 @@ def _readout(panel: _Panel) -> alt.LayerChart:
     bottom = 22 + ROW_HEIGHT + 2
     if further := _further(rows):
         layers += numbers(base, rows, further, bottom + 2, palette, wide=22, narrow=14)
-        bottom += 66 if any(f"{told.name}_interval" in rows for told in further) else 50
+        bottom += 74 if any(f"{told.name}_interval" in rows for told in further) else 54
     paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
     said = f"{NARROW} ? datum.warning_short : datum.warning"
     warning = write(base, said, 0, bottom, 14, 14, palette.muted, "bold").encode(color=alt.ColorValue(paint))
@@ -190,13 +190,13 @@ def _size_panel(panel: _Panel) -> alt.LayerChart:
     """N and D on one axis of counts."""
     domain = domain_of(pd.concat([panel.rows["params"], panel.rows["tokens"]]), log=True, pad=0.07)
     layers = [_beyond_ground(panel)]
-    for name, color, label, shift in (
-        ("tokens", panel.palette.categories[1], "tokens D", -16),
-        ("params", panel.palette.categories[0], "parameters N", 18),
+    for name, color, label, side in (
+        ("tokens", panel.palette.categories[1], "tokens D", "above"),
+        ("params", panel.palette.categories[0], "parameters N", "below"),
     ):
         layers += _curve(panel, name, domain, "N and D", color, color)
         layers.append(
-            _line_label(panel, name, label, y_channel(name, log=True, domain=domain, title="N and D"), color, shift)
+            _line_label(panel, name, label, y_channel(name, log=True, domain=domain, title="N and D"), color, side)
         )
     return alt.layer(*layers, height=_SIZE_HEIGHT)
 
@@ -229,10 +229,13 @@ def _beyond_ground(panel: _Panel) -> alt.Chart:
     return mark.mark_rect(color=panel.palette.ground, opacity=0.10).encode(x=start, x2="end:Q")
 
 
-def _line_label(panel: _Panel, name: str, label: str, y: alt.Y, color: str, shift: int) -> alt.Chart:
-    """The name of a line beside it, two thirds along."""
+def _line_label(panel: _Panel, name: str, label: str, y: alt.Y, color: str, side: str) -> alt.Chart:
+    """The name of a rising line half way along: above it to the left, or below it to the right."""
     known = panel.rows[panel.rows[name].notna()]
-    at = known.iloc[[len(known) * 2 // 3]][["flops", name]].assign(label=label)
-    mark = panel.frames.chart(f"label_{name}", at)
-    mark = mark.mark_text(align="right", dy=shift, color=color, fontWeight="bold", fontSize=12)
+    at = known.iloc[[len(known) // 2]][["flops", name]].assign(label=label)
+    above = side == "above"
+    mark = panel.frames.chart(f"label_{name}", at).mark_text(
+        align="right" if above else "left", dx=-2 if above else 6, dy=-12 if above else 14, color=color,
+        fontWeight="bold", fontSize=12,
+    )  # fmt: skip
     return mark.encode(x=panel.x, y=y, text="label:N")
