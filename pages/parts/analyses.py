@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.parts import data, state
+from pages.parts import data, machine, state
 from scaling_core.errors import UserError
-from scaling_core.fitting import FitResult, Selection
+from scaling_core.fitting import FitResult, Selection, pose
 from scaling_core.fitting.approaches import approaches as three_approaches
 from scaling_core.fitting.backtest import forward_chain
 from scaling_core.fitting.compare import Comparison, compare
@@ -17,11 +17,10 @@ from scaling_core.fitting.influence import drop_path as path_without_highest
 from scaling_core.fitting.influence import influence as influence_of_each
 from scaling_core.fitting.isoflop import IsoflopProfiles, isoflop_profiles
 from scaling_core.fitting.outcome import GOPHER_FLOPS, main_quantity
+from scaling_core.fitting.profile import Profile, profile
 from scaling_core.fitting.sensitivity import sensitivity as under_every_objective
 from scaling_core.laws import LAWS, get_law
-from scaling_core.records import Records
-from scaling_core.runs import home
-from scaling_core.units import parse_flops
+from scaling_core.planning import Budget
 
 #: Until a budget is typed, answers are compared at so many times the compute of the largest run.
 _NEXT = 10.0
@@ -31,20 +30,32 @@ def target_flops(fit: FitResult) -> float:
     """Return the budget that answers are compared at: the one typed on the Plan page, else ten times the largest."""
     if typed := state.get("budget").strip():
         try:
-            return parse_flops(typed)
+            return float(Budget.parse(typed).flops(machine.terms()))
         except UserError:
             pass
     return float(f"{_NEXT * fit.ranges['flops'][1]:.3g}") if "flops" in fit.ranges else GOPHER_FLOPS
 
 
 def findings() -> tuple[Finding, ...]:
-    """Return what speaks for and against the fit on screen."""
-    return _findings(data.choices())
+    """Return what speaks for and against the fit on screen, and for the budget where one is typed."""
+    asked = target_flops(data.current_fit()) if state.get("budget").strip() else None
+    return _findings(data.choices(), asked)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Looking at the fit from every side")
-def _findings(c: data.Choices) -> tuple[Finding, ...]:
-    return diagnose(data.table(), data.fit_of(c))
+def _findings(c: data.Choices, asked: float | None) -> tuple[Finding, ...]:
+    return diagnose(data.table(), data.fit_of(c), asked)
+
+
+def profile_of(name: str) -> Profile:
+    """Return how much worse the law fits where a parameter is held at other values."""
+    return _profile(data.choices(), name)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Holding the parameter at other values")
+def _profile(c: data.Choices, name: str) -> Profile:
+    posed = pose(get_law(c.law), data.table(), c.objective, c.selection, **_how(c))
+    return profile(posed, posed.problem.working.from_natural(data.fit_of(c).theta), name)
 
 
 def chain() -> pd.DataFrame:
@@ -126,8 +137,3 @@ def _approaches(c: data.Choices) -> pd.DataFrame:
 
 def _how(c: data.Choices) -> dict:
     return {"weights": c.weights, "constraints": c.constraints}
-
-
-def records() -> Records:
-    """Return the named records of the workspace."""
-    return Records(home())

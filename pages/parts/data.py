@@ -22,6 +22,11 @@ def store() -> UploadStore:
     return UploadStore(home())
 
 
+def records() -> Records:
+    """Return the named records of the workspace."""
+    return Records(home())
+
+
 def run_ids() -> tuple[str, ...]:
     """What is loaded: sample names, or hashes of uploaded files."""
     return tuple(part for part in state.get("runs").split(",") if part)
@@ -161,7 +166,7 @@ def basis() -> Basis:
     if chosen == state.OWN_FIT:
         return basis_of_fit(current_fit())
     if chosen.startswith(state.KEPT):
-        kept = Records(home()).get("fit", chosen.removeprefix(state.KEPT))
+        kept = records().get("fit", chosen.removeprefix(state.KEPT))
         return basis_of_fit(FitResult.from_json(kept.data))
     return basis_of_published(get_published(chosen))
 

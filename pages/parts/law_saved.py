@@ -8,7 +8,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from pages.parts import analyses, frame
+from pages.parts import analyses, data, frame
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import Scenario, basis_of_fit, plan
@@ -40,7 +40,7 @@ def _save(fit: FitResult) -> None:
         name = st.text_input("Keep this fit under a name", key="fit_name", placeholder="before the data fix")
         if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
             try:
-                analyses.records().save(KIND, name, fit.to_json())
+                data.records().save(KIND, name, fit.to_json())
                 chosen = st.session_state.get("compare_with", [])
                 st.session_state["compare_with"] = [*(c for c in chosen if c != name.strip()), name.strip()]
                 st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
@@ -50,7 +50,7 @@ def _save(fit: FitResult) -> None:
 
 def _compare(fit: FitResult) -> None:
     """This fit and kept ones, side by side."""
-    kept = {record.name: record for record in analyses.records().all(KIND)}
+    kept = {record.name: record for record in data.records().all(KIND)}
     if not kept:
         st.caption("Fits that are kept here can be compared side by side, and planned with.")
         return
@@ -64,7 +64,7 @@ def _compare(fit: FitResult) -> None:
     st.dataframe(_side_by_side(fits))
     forget = st.selectbox("Forget", [None, *kept], format_func=lambda n: n or "none", key="forget_fit")
     if forget and st.button("Forget it", icon=":material/delete:", key="forget_button"):
-        analyses.records().delete(KIND, forget)
+        data.records().delete(KIND, forget)
         st.rerun()
 
 

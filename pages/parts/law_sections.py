@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
@@ -15,9 +16,11 @@ from scaling_core.charts.corner import corner_chart
 from scaling_core.charts.influence import drop_path_chart, influence_chart
 from scaling_core.charts.isoflop import isoflop_chart
 from scaling_core.charts.law import residual_chart
+from scaling_core.charts.profile import profile_chart
 from scaling_core.charts.ranking import ranking_chart, ranking_rows
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL, OBJECTIVES, FitResult
+from scaling_core.fitting.bands import allocation_exponents
 from scaling_core.fitting.corner import corner
 from scaling_core.fitting.curves import chain_curves, family
 from scaling_core.runs import RunTable
@@ -135,6 +138,8 @@ def parameters(runs: RunTable, fit: FitResult) -> None:
     )
     for note in fit.notes:
         st.caption(f":material/info: {frame.plain(note)}")
+    _exponents(fit)
+    _profile(fit)
     if 2 <= len(fit.law.parameters) <= 7 and len(fit.draws):
         cloud = corner(fit)
         st.markdown("**How the parameters move together:** each dot is a draw that the runs might as well have given.")
@@ -146,6 +151,45 @@ def parameters(runs: RunTable, fit: FitResult) -> None:
             alt_text="Draws of each pair of parameters, with their correlations",
             rows=cloud.draws,
         )  # fmt: skip
+
+
+def _exponents(fit: FitResult) -> None:
+    """How the best split grows with compute, where the law has one."""
+    try:
+        found = allocation_exponents(fit)
+    except UserError:
+        return
+    said = [
+        f"{letter}* grows as C^{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if math.isfinite(low) else "")
+        for letter, value, low, high in (
+            ("N", *(float(v[0]) for v in found.params)),
+            ("D", *(float(v[0]) for v in found.tokens)),
+        )
+        if math.isfinite(value)
+    ]
+    if said:
+        st.markdown(frame.plain("; ".join(said)) + ".")
+
+
+def _profile(fit: FitResult) -> None:
+    """How far one parameter can be moved before the runs object."""
+    fixed = {c.name for c in fit.constraints if c.is_fixed}
+    names = [n for n in fit.law.parameter_names if n not in fixed]
+    name = st.segmented_control("Profile of", names, key="profile_of", default=None)
+    if name is None:
+        st.caption("Choose a parameter to see how much worse the law fits where it is held at other values.")
+        return
+    found = analyses.profile_of(name)
+    ends = (-math.inf if found.open_low else found.low, math.inf if found.open_high else found.high)
+    rows = pd.DataFrame({"value": found.values, "rise": found.rise})
+    frame.chart(
+        profile_chart(rows, name, found.threshold, ends, frame.palette(), level=found.level, estimate=found.best),
+        key="profile_chart",
+        alt_text=f"How much worse the law fits where {name} is held at other values",
+        rows=rows,
+    )
+    if found.flat:
+        st.warning(f"The runs hardly tell {name}: quote the range and not the value.", icon=":material/warning:")
 
 
 def _between(pair: tuple[float, float] | None) -> str:

@@ -6,13 +6,9 @@ import math
 
 import streamlit as st
 
-from pages.parts import analyses, state
-from scaling_core.errors import UserError
-from scaling_core.planning import PUBLISHED, Basis, Budget, Demand, Scenario, Terms, get_hardware, known_hardware
+from pages.parts import data, machine, state
+from scaling_core.planning import PUBLISHED, Basis, Budget, Demand, Scenario
 from scaling_core.planning.goal import read_goal
-from scaling_core.planning.hardware import Hardware
-from scaling_core.planning.hardware_measure import measure_this_machine
-from scaling_core.units import parse_quantity
 
 KIND = "fit"
 
@@ -34,7 +30,7 @@ def question() -> None:
 
 def basis_names() -> list[str]:
     """Laws to plan with: this session's fit, kept fits, published constants."""
-    kept = [f"{state.KEPT}{r.name}" for r in analyses.records().all(KIND)]
+    kept = [f"{state.KEPT}{r.name}" for r in data.records().all(KIND)]
     now = state.get("basis")
     return [state.OWN_FIT, *kept, *([now] if now.startswith(state.KEPT) and now not in kept else []), *PUBLISHED]
 
@@ -48,8 +44,8 @@ def basis_title(name: str) -> str:
 
 def assumptions() -> None:
     """The row of what is assumed: machine, utilisation, data, demand; the rest under More."""
-    machine, gpus, mfu, unique, demand, more = st.columns([2, 1, 1.3, 1.2, 1.3, 0.9], vertical_alignment="bottom")
-    machine.selectbox("Accelerator", hardware_names(), key="hardware", help=hardware_help())
+    accelerator, gpus, mfu, unique, demand, more = st.columns([2, 1, 1.3, 1.2, 1.3, 0.9], vertical_alignment="bottom")
+    accelerator.selectbox("Accelerator", machine.hardware_names(), key="hardware", help=machine.hardware_help())
     gpus.number_input("How many", 1, 10_000_000, key="gpus", help="Sets how long it takes, not what it costs.")
     mfu.slider(
         "Utilisation (MFU)", 1, 100, key="mfu", format="%d%%",
@@ -75,7 +71,7 @@ def _more() -> None:
         "Number format", ["", *state.PRECISIONS], key="precision",
         format_func=lambda p: p.upper() if p else "as usual for training here",
     )  # fmt: skip
-    st.text_input("Price of an hour, $", key="price", placeholder=price_hint())
+    st.text_input("Price of an hour, $", key="price", placeholder=machine.price_hint())
     st.text_input("Peak, TFLOP/s", key="peak", placeholder="as in the table", help="Of your own accelerator, dense.")
     st.slider(
         "Time lost to restarts and waiting", 0, 60, key="lost", format="%d%%",
@@ -88,62 +84,6 @@ def _more() -> None:
     )  # fmt: skip
 
 
-def hardware_names() -> list[str]:
-    """Accelerators of the table, and this machine."""
-    return [*(h.name for h in known_hardware()), state.THIS_MACHINE]
-
-
-def hardware_help() -> str:
-    """Where the numbers of the chosen accelerator come from."""
-    if state.get("hardware") == state.THIS_MACHINE:
-        return "Measured here with a matrix product."
-    chosen = get_hardware(state.get("hardware"))
-    price = f"${chosen.price.typical:g}/h ({chosen.price.date})" if chosen.price else "no price known"
-    return f"{chosen.name}: {price}. Sources agree: {chosen.verified}. {chosen.source}"
-
-
-def price_hint() -> str:
-    """The price that holds unless another is typed."""
-    known = hardware().price
-    return f"{known.typical:g} ({known.date})" if known else "not known"
-
-
-@st.cache_resource(show_spinner="Measuring this machine")
-def _measured() -> Hardware:
-    return measure_this_machine()
-
-
-def hardware() -> Hardware:
-    """Return the chosen accelerator, with a peak of one's own where one is typed."""
-    chosen = _measured() if state.get("hardware") == state.THIS_MACHINE else get_hardware(state.get("hardware"))
-    typed = _amount("peak")
-    if typed is None:
-        return chosen
-    precision = state.get("precision") or chosen.training_precision
-    rest = {k: v for k, v in chosen.to_json().items() if k not in ("name", "peak_flops_per_s")}
-    return Hardware.from_json(
-        {**rest, "name": f"{chosen.name}, own peak", "peak_flops_per_s": {precision: typed * 1e12}}
-    )
-
-
-def terms() -> Terms:
-    """Return the machine as chosen.
-
-    Raises
-    ------
-    UserError
-        If a number cannot be read or be.
-    """
-    return Terms(
-        hardware(),
-        precision=state.get("precision"),
-        mfu=state.get("mfu") / 100,
-        n_gpus=state.get("gpus"),
-        price_usd_per_hour=_amount("price"),
-        restart_share=state.get("lost") / 100,
-    )
-
-
 def scenario(basis: Basis, fallback_flops: float) -> Scenario:
     """Return what is asked; without a budget or a loss, ``fallback_flops``.
 
@@ -154,33 +94,17 @@ def scenario(basis: Basis, fallback_flops: float) -> Scenario:
     """
     typed, good = state.get("budget").strip(), state.get("goal").strip()
     goal = read_goal(good, basis) if good else None
-    machine = terms()
-    flops = None if goal else float(Budget.parse(typed).flops(machine)) if typed else fallback_flops
+    terms = machine.terms()
+    flops = None if goal else float(Budget.parse(typed).flops(terms)) if typed else fallback_flops
     return Scenario(
         flops,
         loss=goal,
-        params=_amount("size"),
-        unique_tokens=_amount("unique") or math.inf,
+        params=machine.amount("size"),
+        unique_tokens=machine.amount("unique") or math.inf,
         demand=Demand(
-            _amount("demand") or 0.0,
+            machine.amount("demand") or 0.0,
             written_share=state.get("written") / 100,
             decode_mfu=state.get("decode") / 100 or None,
         ),
-        terms=machine,
+        terms=terms,
     )
-
-
-def _amount(key: str) -> float | None:
-    text = str(state.get(key)).strip().removeprefix("$")
-    if not text:
-        return None
-    try:
-        return parse_quantity(text)
-    except UserError as error:
-        raise UserError(error.what, where=_NAMES[key], fix=error.fix) from None
-
-
-_NAMES = {
-    "size": "Size", "unique": "Unique tokens", "demand": "Tokens to serve", "price": "Price",
-    "peak": "Peak",
-}  # fmt: skip

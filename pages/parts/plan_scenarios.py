@@ -8,7 +8,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from pages.parts import analyses, data, frame, state
+from pages.parts import data, frame, state
 from scaling_core.charts.scenarios import scenarios_chart
 from scaling_core.errors import UserError
 from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
@@ -53,7 +53,7 @@ def experiments(basis: Basis, scenario: Scenario, answer: Plan) -> None:
 def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """Keep this scenario, see kept ones side by side, take them in and out."""
     _save(scenario)
-    records = analyses.records()
+    records = data.records()
     kept = {record.name: record for record in records.all(KIND)}
     chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:6], key="compare_scenarios")
     answers = {"This one": (scenario, answer)}
@@ -94,7 +94,7 @@ def _save(scenario: Scenario) -> None:
         name = st.text_input("Keep this scenario under a name", key="scenario_name", placeholder="next quarter")
         if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
             try:
-                analyses.records().save(KIND, name, {"scenario": scenario.to_json()})
+                data.records().save(KIND, name, {"scenario": scenario.to_json()})
                 chosen = st.session_state.get("compare_scenarios", [])
                 st.session_state["compare_scenarios"] = [*(c for c in chosen if c != name.strip()), name.strip()]
                 st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
@@ -116,7 +116,7 @@ def _take_in() -> None:
     for name, value in found.items():
         try:
             Scenario.from_json(value)
-            analyses.records().save(KIND, name, {"scenario": value})
+            data.records().save(KIND, name, {"scenario": value})
         except UserError as error:
             frame.show_error(error)
     st.rerun()

@@ -117,3 +117,12 @@ def test_another_metric_names_the_axis_and_says_what_is_fitted(open_page) -> Non
     assert not at.exception
     assert "Fitted is n\\_layers" in "".join(m.value for m in at.markdown)
     assert "n_layers" in at.get("vega_lite_chart")[0].proto.spec
+
+
+def test_a_profile_is_drawn_of_the_parameter_that_is_chosen(open_page, grid: str) -> None:
+    at = calm(open_page("law", runs=grid, section="parameters"))
+    assert "N\\* grows as C^" in "".join(m.value for m in at.markdown).replace("\\^", "^").replace("\\\\", "\\")
+    before = charts(at)
+    at.segmented_control(key="profile_of").set_value("alpha").run()
+    calm(at)
+    assert charts(at) == before + 1
