@@ -6,7 +6,7 @@ from pages.parts import data, frame, plan_answer, plan_controls, plan_sections, 
 from scaling_core.charts.plan import plan_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
-from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, plan
+from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
 from scaling_core.units import format_flops, format_latex
 
 #: The slider spans this many times below the smallest and above the largest run, or this when neither is known.
@@ -16,6 +16,7 @@ _NEXT = 10.0
 
 
 def body() -> None:
+    top = st.container()  # the answer comes first, though the controls below decide it
     plan_controls.question()
     plan_controls.assumptions()
     try:
@@ -26,7 +27,8 @@ def body() -> None:
         points.clear_button()
         return
     scenario, answer = answered(basis)
-    plan_answer.say(scenario, answer)
+    with top:
+        plan_answer.say(scenario, answer)
     warnings(basis, answer)
     main_chart(basis, scenario, answer)
     plan_answer.cards(scenario, answer)
@@ -70,7 +72,7 @@ def span(basis: Basis) -> tuple[float, float]:
 def main_chart(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """The frontier, with the budget as a slider in the browser."""
     low, high = span(basis)
-    start = scenario.flops or min(max(answer.flops, MIN_FLOPS), MAX_FLOPS)
+    start = min(max(budget_of(basis, scenario), MIN_FLOPS), MAX_FLOPS)
     low, high = min(low, start), max(high, start)
     rows = data.plan_rows(scenario, low, high, start)
     frame.chart(

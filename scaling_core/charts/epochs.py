@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -22,6 +20,8 @@ _STEPS = 160
 _SHOWN = (0.5, 100.0)
 #: A plan that takes less of the data than this is named at the edge.
 _LEAST = 0.05
+#: From so many times R_D* on the curve is nearly flat.
+_FLAT = 0.8
 
 
 def epochs_chart(unique: float, seen: float, palette: Palette, decay: float = REPEATED_TOKENS) -> Figure:
@@ -112,7 +112,7 @@ def _plan(canvas: Canvas, plan: float, unique: float, decay: float) -> list[alt.
     """The plan as a point with its words; one that lies off the left edge has its words there, and no point."""
     worth = float(effective(plan, 1.0, decay))
     passes = f"{format_number(plan, 2 if plan < 100 else 3).removesuffix('.0')} pass{'' if plan == 1 else 'es'}"
-    low, high = canvas.x_domain
+    low = canvas.x_domain[0]
     shown = plan >= _LEAST
     rows = pd.DataFrame({
         "passes": [max(plan, low)], "worth": [max(worth, low)], "shown": [shown],
@@ -120,8 +120,8 @@ def _plan(canvas: Canvas, plan: float, unique: float, decay: float) -> list[alt.
     })  # fmt: skip
     base = canvas.frames.chart("plan", rows)
     side, across, down = ("left", 12, 6) if shown else ("left", 110, -22)  # below the line, which rises there
-    if plan > math.sqrt(low * high):
-        side, across, down = "right", -12, 20  # below the curve, which is flat there
+    if plan > _FLAT * decay:
+        side, across, down = "right", -12, 26  # below the curve, which is nearly flat there
     accent, style = canvas.palette.accent, {"align": side, "dx": across, "fontSize": 13}
     first = haloed(base, canvas.palette, accent, **style, dy=down, fontWeight="bold")
     second = haloed(base, canvas.palette, accent, **style, dy=down + 17)

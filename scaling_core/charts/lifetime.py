@@ -65,9 +65,8 @@ def _asked(asked: float | None, drawn: pd.DataFrame, domain: tuple[float, float]
     """The demand of the plan where it lies within what is drawn, what is best for it, and the side with more room."""
     if not asked or not domain[0] <= asked <= domain[1]:
         return pd.DataFrame(columns=["demand_tokens", "text", "text_short", "side"], dtype=object)
-    x = np.log(drawn["demand_tokens"].to_numpy(dtype=float))
-    size = math.exp(np.interp(math.log(asked), x, np.log(drawn["params"].to_numpy(dtype=float))))
-    saved = float(np.interp(math.log(asked), x, drawn["lifetime_saving"].to_numpy(dtype=float)))
+    size = math.exp(_between(asked, drawn["demand_tokens"], np.log(drawn["params"])))
+    saved = _between(asked, drawn["demand_tokens"], drawn["lifetime_saving"])
     text = f"asked: {format_count(asked)} tokens, best with {format_count(size)} parameters, saves {_percent(saved)}"
     middle = math.log(domain[0] * domain[1]) / 2
     return pd.DataFrame({
@@ -75,6 +74,13 @@ def _asked(asked: float | None, drawn: pd.DataFrame, domain: tuple[float, float]
         "text_short": [f"{format_count(size)} saves {_percent(saved)}"],
         "side": ["right" if math.log(asked) > middle - 0.05 else "left"],
     })  # fmt: skip
+
+
+def _between(demand: float, demands: pd.Series, values: pd.Series) -> float:
+    """A value between the rows, by a polynomial through the four nearest in ln demand: as exact as is read out."""
+    x = np.log(demands.to_numpy(dtype=float) / demand)
+    near = np.argsort(np.abs(x), kind="stable")[:4]
+    return float(np.polynomial.Polynomial.fit(x[near], values.to_numpy(dtype=float)[near], len(near) - 1)(0.0))
 
 
 def _size_panel(

@@ -112,7 +112,7 @@ def _write_number(rows: pd.DataFrame, name: str, without_interval: str) -> None:
     if name == "days":
         rows["days_short"] = [_short_units(text) for text in rows["days_text"]]
         say = lambda v: _short_units(duration(v))  # noqa: E731
-    if f"{name}_low" in rows:
+    if f"{name}_low" in rows and (without_interval or rows[f"{name}_low"].notna().any()):
         pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
         rows[f"{name}_interval"] = [
             _between(say(a), say(b)) if math.isfinite(a) else without_interval for a, b in pairs
