@@ -9,7 +9,7 @@ Ronchetti 2009, section 7.6). Two things are done about few runs:
 - A fit bends towards its runs. M takes each residual as it would be had the law been fitted without that run, by one
   Newton step: for squared error r/(1 − leverage), which is HC3 of MacKinnon & White 1985.
 
-Rows of one group scatter together, so M sums over groups first (Liang & Zeger 1986).
+Rows of one group scatter together: they are left out together, and M sums over groups first (Bell & McCaffrey 2002).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from scaling_core.fitting.objective import Objective
 from scaling_core.fitting.solver import Problem
-from scaling_core.laws import Array, Mask
+from scaling_core.laws import Array, Index, Mask
 
 #: Eigenvalues of the scaled bread below this are rounding: that direction is open.
 _OPEN = 1e-12
@@ -41,7 +41,7 @@ class Sandwich:
     covariance : array, shape (p, p)
         H⁻¹ M H⁻¹.
     stretched : array, shape (n,)
-        Residuals as they would be without the run's own pull.
+        Residuals as they would be without the pull of the row's own group.
     """
 
     inverse: Array
@@ -62,13 +62,14 @@ def sandwich(problem: Problem, u: Array, weights: Array, groups: Array, moving: 
     here, r = problem.evaluate(u[None])
     jac = here.gradient()[0] / (here.value if problem.objective.space == "log" else 1.0)
     jac[~_free(problem, u, moving)] = 0.0
-    bend = weights * smooth_bend(problem.objective, r[0])
-    inverse = _inverse((jac * bend) @ jac.T)
-    leverage = np.einsum("pn,pq,qn->n", jac, inverse, jac)
-    pull = weights * problem.objective.slope(r[0]) * leverage
-    stretched = r[0] + pull / np.maximum(1.0 - bend * leverage, _LEAST_REMAINDER)
-    score = jac * weights * problem.objective.slope(stretched)
-    return Sandwich(inverse, inverse @ _meat(score, groups) @ inverse, stretched)
+    _, group = np.unique(groups, return_inverse=True)
+    bread = _by_group(jac, weights * smooth_bend(problem.objective, r[0]), group)
+    root = _inverse_root(bread.sum(axis=0))
+    pull = _scores(jac, weights * problem.objective.slope(r[0]), group)
+    stretched = r[0] + np.einsum("pn,np->n", jac, _without(root, bread, pull)[group])
+    score = _scores(jac, weights * problem.objective.slope(stretched), group)
+    inverse = root.T @ root
+    return Sandwich(inverse, inverse @ (score.T @ score) @ inverse, stretched)
 
 
 def smooth_bend(objective: Objective, r: Array) -> Array:
@@ -105,22 +106,30 @@ def _free(problem: Problem, u: Array, moving: int | None) -> Mask:
     return np.asarray(free)
 
 
-def _meat(score: Array, groups: Array) -> Array:
-    """Σ over groups of summed scores (p, n), with the usual correction for few groups: (p, p)."""
-    _, index = np.unique(groups, return_inverse=True)
-    count = int(index.max()) + 1
-    summed = np.zeros((count, len(score)))
-    np.add.at(summed, index, score.T)
-    return np.asarray(summed.T @ summed * (count / max(count - 1, 1)))
-
-
-def _inverse(bread: Array) -> Array:
-    """Inverse over the parameters that have any; open directions become very wide ones."""
-    size = np.sqrt(np.diag(bread))
-    seen = size > 0
-    out = np.zeros_like(bread)
-    scaled = bread[np.ix_(seen, seen)] / np.outer(size[seen], size[seen])
-    values, vectors = np.linalg.eigh(scaled)
-    inverse = (vectors / np.maximum(values, _OPEN)) @ vectors.T
-    out[np.ix_(seen, seen)] = inverse / np.outer(size[seen], size[seen])
+def _scores(jac: Array, slope: Array, group: Index) -> Array:
+    """Σ slope·j over the rows of each group: (G, p)."""
+    out = np.zeros((int(group.max()) + 1, len(jac)))
+    np.add.at(out, group, (jac * slope).T)
     return out
+
+
+def _by_group(jac: Array, bend: Array, group: Index) -> Array:
+    """Σ bend·j jᵀ over the rows of each group: (G, p, p)."""
+    p = len(jac)
+    pairs = (jac[:, None] * (jac * bend)[None]).reshape(p * p, -1)
+    return _scores(pairs, np.ones(len(group)), group).reshape(-1, p, p)
+
+
+def _without(root: Array, bread: Array, pull: Array) -> Array:
+    """How far one Newton step takes the optimum when a group is left out, (G, p): (H − H_g)⁻¹ Σ_g ψ j."""
+    share, along = np.linalg.eigh(root @ bread @ root.T)  # of what is known along each direction, the group's part
+    steps = np.einsum("gpk,gp->gk", along, pull @ root.T) / np.maximum(1.0 - share, _LEAST_REMAINDER)
+    return np.asarray(np.einsum("gpk,gk->gp", along, steps) @ root)
+
+
+def _inverse_root(bread: Array) -> Array:
+    """R with Rᵀ R the inverse over the parameters that have any; open directions become very wide ones."""
+    size = np.sqrt(np.diag(bread))
+    unit = np.where(size > 0, size, np.inf)
+    values, vectors = np.linalg.eigh(bread / np.outer(unit, unit))
+    return np.asarray((vectors / np.sqrt(np.maximum(values, _OPEN))).T / unit)
