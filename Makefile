@@ -18,7 +18,7 @@ run: ## Start the dashboard; PORT=9000 asks for that port, ADDRESS=0.0.0.0 opens
 test: ## Run every test; ARGS="-k fit" goes to pytest
 	@sh tools/setup.sh test
 	@sh tools/browser.sh
-	@$(PY) -m pytest --durations=5 $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --durations=5 $(ARGS)
 
 lint: ## Check style, format and types
 	@sh tools/setup.sh test

@@ -109,12 +109,12 @@ def _law_line(fit: FitResult, page_title: str) -> None:
         return
     if page_title == "Plan" and basis != state.OWN_FIT:
         published = get_published(basis)
-        st.markdown(f":material/show_chart: {published.title}")
+        st.markdown(f":material/show_chart: {plain(published.title)}")
         st.badge("published", color="gray", icon=":material/menu_book:", help=f"{published.source}. Not fitted here.")
         return
     certificate = fit.certificate
     color, icon = _BADGE[certificate.grade]
-    st.markdown(f":material/show_chart: {fit.law.title}")
+    st.markdown(f":material/show_chart: {plain(fit.law.title)}")
     reasons = " ".join(certificate.reasons) or (
         f"Converged; {certificate.starts_agreeing} of {certificate.starts} starts agree; nothing in the runs speaks "
         "against it. How well it predicts other runs is not tested by this."

@@ -76,13 +76,14 @@ def test_the_table_of_runs_can_be_taken_away_and_read_again(app_url: str, page: 
 def test_a_fit_taken_away_plans_the_same_on_the_command_line(
     app_url: str, page: Page, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    open_page(page, link(app_url, "law", budget="3e22"), "Law")
+    open_page(page, link(app_url, "law", budget="3e22", section="keep"), "Law")
     fit = take(page, "", "Fit as JSON", tmp_path)
     other = page.context.new_page()  # Chromium now and then holds back a tab's second download
     open_page(other, link(app_url, "plan", budget="3e22"), "Plan")
     expect(chart(other, "plan_chart")).to_contain_text("With 3e22 FLOPs")
-    shown = json.loads(take(other, "Where the numbers", "Plan at 3e22 FLOPs as JSON", tmp_path).read_text())
-    assert main(["plan", "--fit", str(fit), "--flops", "3e22", "--json"]) == 0
+    asked = take(other, "Where the numbers", "Plan at 3e22 FLOPs as JSON", tmp_path)
+    shown = json.loads(asked.read_text())["plan"]
+    assert main(["plan", "--fit", str(fit), "--scenario", str(asked), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said.keys() == shown.keys()
     for name in ("flops", "params", "tokens", "tokens_per_param", "loss"):
