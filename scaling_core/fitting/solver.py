@@ -9,6 +9,7 @@ valley, not along it, and a damping of 1 gives about the step that reweighted le
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -31,8 +32,14 @@ _MIN_DAMPING, _MAX_DAMPING = 1e-12, 1e12
 #: Added to the diagonal of the matrix that measures steps: parameters that do the same leave it singular.
 _RIDGE = 1e-3
 #: Numbers (rows times runs) that are worked on together: enough to outweigh the calls, few enough for a core's cache.
-_WINDOW_NUMBERS = 16_000
-_LEAST_ROWS = 8
+_WINDOW_NUMBERS = 24_000
+#: Derivatives (parameters times runs) that are summed at once. Longer sums BLAS shares out among threads, which beside
+#: those of a bootstrap mostly wait for each other.
+_BLOCK_NUMBERS = 8_000
+#: glibc hands freed memory back to the system and fetches it again, page by page, at the next step, which takes as long
+#: as the arithmetic. Once a block of up to 32 MB was freed, it keeps such blocks (mallopt(3), M_MMAP_THRESHOLD).
+_KEPT_BYTES = 32 * 1024**2 - 2**16
+np.empty(_KEPT_BYTES, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,7 @@ def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution
 
 def _descend(descent: _Descent, max_iterations: int) -> Solution:
     """Keep a window of rows going: as some arrive, others enter, so that no step is taken for a few rows only."""
-    window = max(_LEAST_ROWS, _WINDOW_NUMBERS // descent.problem.target.shape[-1])
+    window = descent.window
     entered, live, count = 0, np.zeros(0, dtype=int), len(descent.u)
     while True:
         if len(live) <= window // 2 and entered < count:
@@ -211,7 +218,8 @@ class _Descent:
         self, problem: Problem, starts: Array, weights: Array, bounds: tuple[Array, Array], damping: float
     ) -> None:
         b, p = starts.shape
-        self.problem, self.weights = problem, np.atleast_2d(weights)
+        self.blocks, self.weights = _blocks(problem, p), np.atleast_2d(weights)
+        self.window = _WINDOW_NUMBERS // self.blocks[0].problem.target.shape[-1]
         self.lower, self.upper = (np.atleast_2d(bound) for bound in bounds)
         self.u = np.clip(starts, self.lower, self.upper)
         self.total, self.norm = np.full(b, np.inf), np.full(b, np.inf)
@@ -240,12 +248,15 @@ class _Descent:
 
     def _move(self, rows: Index, trial: Array) -> Mask:
         """Go to ``trial`` where the objective is lower there, and the law has derivatives; return where."""
-        problem, weights = self.problem.rows(rows), _rows(self.weights, rows)
-        here, r = problem.evaluate(trial)
-        total = problem.total(r, weights)
+        total = np.zeros(len(rows))
+        for block in self.blocks:
+            here, r = block.problem.rows(rows).evaluate(trial)
+            total += block.problem.total(r, self._weights(block, rows))
         lower = np.flatnonzero(total < self.total[rows])
-        part = here if len(lower) == len(rows) else here.rows(lower)
-        found = problem.derivatives(part, r[lower], _rows(weights, lower))
+        if len(self.blocks) == 1:
+            found = block.problem.derivatives(here.rows(lower), r[lower], self._weights(block, rows[lower]))
+        else:  # what the law is at all runs would take much memory to keep: find it again
+            found = self._derivatives(rows[lower], trial[lower])
         sound = np.asarray((np.isfinite(found.hessian) & np.isfinite(found.metric)).all(axis=(1, 2)))
         gone = lower[sound]
         self.u[rows[gone]], self.total[rows[gone]] = trial[gone], total[gone]
@@ -253,6 +264,16 @@ class _Descent:
         better = np.zeros(len(rows), dtype=bool)
         better[gone] = True
         return better
+
+    def _derivatives(self, rows: Index, at: Array) -> Derivatives:
+        parts = []
+        for block in self.blocks:
+            here, r = block.problem.rows(rows).evaluate(at)
+            parts.append(block.problem.derivatives(here, r, self._weights(block, rows)))
+        return Derivatives(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
+
+    def _weights(self, block: _Block, rows: Index) -> Array:
+        return _rows(self.weights[:, block.runs], rows)
 
     def _model(self, rows: Index, found: Derivatives) -> None:
         free = ~self._held_by_bound(rows, found.gradient)
@@ -277,6 +298,22 @@ class _Descent:
         u = self.u[rows]
         low, high = u <= _rows(self.lower, rows), u >= _rows(self.upper, rows)
         return np.asarray((low & (gradient >= 0)) | (high & (gradient <= 0)))
+
+
+class _Block(NamedTuple):
+    """Some of the runs, and the problem on them."""
+
+    problem: Problem
+    runs: slice
+
+
+def _blocks(problem: Problem, parameters: int) -> list[_Block]:
+    n = problem.target.shape[-1]
+    ends = np.linspace(0, n, 2 + n * parameters // _BLOCK_NUMBERS).round().astype(int).tolist()
+    if len(ends) == 2:
+        return [_Block(problem, slice(0, n))]
+    at = np.arange(n)
+    return [_Block(problem.only((at >= a) & (at < b)), slice(a, b)) for a, b in itertools.pairwise(ends)]
 
 
 def _even_axes(metric: Array) -> Array:
