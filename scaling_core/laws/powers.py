@@ -89,20 +89,28 @@ class _BoundTerm:
 class _PowersAt(Evaluation):
     """Terms at a batch of points; the powers, which cost most, are taken once."""
 
-    def __init__(self, u: Array, terms: list[_BoundTerm], shapes: list[Array]) -> None:
-        self._u, self._terms, self._shapes = u, terms, shapes
-        self._parts = [u[:, t.coefficient, None] * s for t, s in zip(terms, shapes, strict=True)]
-        self.value = functools.reduce(operator.add, self._parts)
+    def __init__(
+        self, u: Array, terms: list[_BoundTerm], shapes: list[Array], parts: list[Array], value: Array
+    ) -> None:
+        self._u, self._terms, self._shapes, self._parts, self.value = u, terms, shapes, parts, value
+
+    @classmethod
+    def of(cls, u: Array, terms: list[_BoundTerm], shapes: list[Array]) -> _PowersAt:
+        """Evaluate from the powers."""
+        parts = [u[:, t.coefficient, None] * s for t, s in zip(terms, shapes, strict=True)]
+        return cls(u, terms, shapes, parts, functools.reduce(operator.add, parts))
 
     def rows(self, kept: Index) -> Evaluation:
-        return _PowersAt(self._u[kept], self._terms, [shape[kept] for shape in self._shapes])
+        shapes, parts = ([array[kept] for array in arrays] for arrays in (self._shapes, self._parts))
+        return _PowersAt(self._u[kept], self._terms, shapes, parts, self.value[kept])
 
     def gradient(self) -> Array:
-        out = np.zeros((*self._u.shape, self.value.shape[1]))
+        out = np.empty((*self._u.shape, self.value.shape[1]))
+        begun: set[int] = set()
         for term, shape, part in zip(self._terms, self._shapes, self._parts, strict=True):
-            out[:, term.coefficient] += shape
+            _add(out, begun, term.coefficient, shape)
             for index, log_x in zip(term.exponents, term.log_x, strict=True):
-                out[:, index] -= log_x * part
+                _add(out, begun, index, -log_x, part)
         return out
 
     def curvature(self, v: Array) -> Array:
@@ -120,6 +128,15 @@ class _PowersAt(Evaluation):
                 for b, j in enumerate(term.exponents):
                     out[:, i, j] += c * (weighted @ (term.log_x[a] * term.log_x[b]))
         return out
+
+
+def _add(out: Array, begun: set[int], index: int, a: Array, b: Array | float = 1.0) -> None:
+    """Add a·b to a parameter's derivatives; the first time it is put there, which spares a pass over the memory."""
+    if index in begun:
+        out[:, index] += a * b
+    else:
+        np.multiply(a, b, out=out[:, index])
+        begun.add(index)
 
 
 class _WorkingPowers(Working):
@@ -150,7 +167,7 @@ class _WorkingPowers(Working):
         return value if index in self._exponent_indices else value / self._scale
 
     def at(self, u: Array) -> Evaluation:
-        return _PowersAt(u, self._terms, self._shapes(u))
+        return _PowersAt.of(u, self._terms, self._shapes(u))
 
     def to_natural(self, u: Array) -> Array:
         return self._move(u, self._scale, +1.0)
@@ -173,15 +190,20 @@ class _WorkingPowers(Working):
         )
 
     def _shapes(self, u: Array) -> list[Array]:
-        return [
-            np.exp(-u[:, t.exponents] @ t.log_x) if t.exponents else np.ones((len(u), self._n)) for t in self._terms
-        ]
+        return [self._shape(t, u) for t in self._terms]
+
+    def _shape(self, term: _BoundTerm, u: Array) -> Array:
+        """Powers of the predictors in a term, shape (B, n), or (B, 1) where there are none."""
+        if not term.exponents:
+            return np.ones((len(u), 1))
+        logs = (-u[:, i, None] * x for i, x in zip(term.exponents, term.log_x, strict=True))
+        return np.asarray(np.exp(functools.reduce(operator.add, logs)))
 
     def _project(self, exponents: Array, loss: Array) -> Array:
         """Best non-negative coefficients for each row of exponents (S, k), by relative least squares."""
         u = np.zeros((len(exponents), len(self.lower)))
         u[:, self._exponent_indices] = exponents
-        basis = np.stack(self._shapes(u), axis=-1)  # (S, n, terms)
+        basis = np.stack(np.broadcast_arrays(*self._shapes(u)), axis=-1)  # (S, n, terms)
         coefficients = nonnegative_least_squares(basis / loss[:, None], np.ones(self._n))
         # An exact zero would freeze the term's exponent at its start: leave a trace to grow from.
         floor = 1e-3 * loss.mean() / basis.mean(axis=1)
