@@ -138,7 +138,12 @@ def _more(runs: RunTable) -> None:
             "Rows of a run", ["final", "all"], key="points", required=True,
             format_func={"final": "Last only", "all": "Checkpoints too"}.get,
         )  # fmt: skip
-    st.segmented_control("Weight of a run", list(_WEIGHTS), key="weights", required=True, format_func=_WEIGHTS.get)
+    own = [c for c in metrics if c not in ("loss", *_WEIGHTS)]
+    now = [state.get("weights")] if state.get("weights") not in (*_WEIGHTS, *own) else []
+    st.selectbox(
+        "Weight of a run", [*_WEIGHTS, *own, *now], key="weights", format_func=lambda n: _WEIGHTS.get(n, f"By {n}"),
+        help="Runs of more weight pull the law more: larger ones, or those that a column of the file says are surer.",
+    )  # fmt: skip
     st.selectbox(
         "Intervals from", list(METHODS), key="method", format_func=lambda n: METHODS[n].title,
         help="\n\n".join(f"**{m.title}**: {m.about}" for m in METHODS.values()),

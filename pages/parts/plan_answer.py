@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import frame
+from pages.parts import data, frame
+from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult
 from scaling_core.planning import Plan, Scenario
+from scaling_core.planning.downstream import downstream
 from scaling_core.planning.words import between, duration, energy, money, sentence
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -45,6 +48,20 @@ def cards(scenario: Scenario, answer: Plan) -> None:
     with st.container(horizontal=True, key="cards"):
         for label, value, interval, source in shown:
             st.metric(label, value, interval.strip(" ()") or None, delta_color="off", delta_arrow="off", help=source)
+
+
+def metrics(answer: Plan) -> None:
+    """Metrics at the plan's loss, by kept fits that read a loss."""
+    for record in data.records().all("fit"):
+        try:
+            fit = FitResult.from_json(record.data)
+            found = downstream(fit, answer)
+        except UserError:  # a fit of loss, or one that can no longer be read
+            continue
+        st.markdown(
+            f":material/target: **{frame.plain(fit.metric.title)}** at this loss: {format_number(found.value)} "
+            f"({format_number(found.low)} to {format_number(found.high)}), by the kept fit {frame.plain(record.name)}."
+        )
 
 
 def _price(scenario: Scenario) -> str:

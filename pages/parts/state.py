@@ -18,7 +18,6 @@ import streamlit as st
 
 from scaling_core.errors import UserError
 from scaling_core.fitting import (
-    BY_COMPUTE,
     DEFAULT_DELTA,
     DEFAULT_METHOD,
     METHODS,
@@ -143,7 +142,7 @@ CONTROLS: dict[str, Control] = {
         Control("law", AUTO, _law),
         Control("objective", "huber-log", _one_of(*OBJECTIVES)),
         Control("delta", DEFAULT_DELTA, _delta, "{:g}".format),
-        Control("weights", "", _one_of("", BY_COMPUTE, "flops")),
+        Control("weights", "", _short),
         Control("limits", "", _limits),
         Control("method", DEFAULT_METHOD, _one_of(*METHODS)),
         Control("points", "final", _one_of("final", "all")),

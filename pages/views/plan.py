@@ -32,6 +32,7 @@ def body() -> None:
     warnings(basis, answer)
     main_chart(basis, scenario, answer)
     plan_answer.cards(scenario, answer)
+    plan_answer.metrics(answer)
     plan_sections.draw(basis, scenario, answer)
     details(basis, scenario, answer)
 

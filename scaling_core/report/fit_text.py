@@ -20,14 +20,14 @@ PARAMETERS = {{
 LAW = get_law({law!r})
 
 
-def predict(**predictors):
-    """Predicted {what} for {predictors}, as numbers or arrays."""
-    x = {{name: np.atleast_1d(np.asarray(value, dtype=float)) for name, value in predictors.items()}}
+def predict(columns):
+    """Predicted {what} for a mapping with {predictors}, as numbers or arrays."""
+    x = {{name: np.atleast_1d(np.asarray(value, dtype=float)) for name, value in columns.items()}}
     return LAW.predict(np.array(list(PARAMETERS.values())), x)
 
 
 if __name__ == "__main__":
-    print(predict({example}))
+    print(predict({{{example}}}))
 '''
 
 
@@ -35,7 +35,7 @@ def as_python(fit: FitResult) -> str:
     """A module that holds the parameters at full precision and predicts with them; it runs as it stands."""
     middle = {name: (fit.ranges[name][0] * fit.ranges[name][1]) ** 0.5 for name in fit.law.predictors}
     return _PYTHON.format(
-        title=fit.law.title,
+        title=fit.law.title.replace("\\", "").replace('"', "'"),
         n=fit.n_points,
         objective=fit.objective + (f" (delta {fit.delta:g})" if fit.delta else ""),
         value=fit.value,
@@ -46,7 +46,7 @@ def as_python(fit: FitResult) -> str:
         law=fit.law.name,
         what=fit.metric.cost_title,
         predictors=", ".join(fit.law.predictors),
-        example=", ".join(f"{name}={value:.6g}" for name, value in middle.items()),
+        example=", ".join(f"{name!r}: {value:.6g}" for name, value in middle.items()),
     )
 
 

@@ -17,9 +17,8 @@ def test_the_python_runs_and_predicts_to_the_last_digit(tmp_path: Path, root: Pa
     result = fitted(chinchilla_runs(0.01))
     module = tmp_path / "law.py"
     module.write_text(as_python(result))
-    said = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import law; print(repr(law.predict(params=1e9, tokens=2e10)[0]))"
-    )
+    asked = "law.predict({'params': 1e9, 'tokens': 2e10})[0]"
+    said = f"import sys; sys.path.insert(0, sys.argv[1]); import law; print(repr({asked}))"
     out = subprocess.run(
         [sys.executable, "-c", said, str(tmp_path)], cwd=root, capture_output=True, text=True, check=True
     )
@@ -39,3 +38,13 @@ def test_the_latex_has_every_parameter_with_its_interval(resamples: int) -> None
     assert ("[" in rows[0]) == (resamples > 0)
     assert r"$\alpha$" in text
     assert text.count("{") == text.count("}")
+
+
+def test_a_law_in_columns_with_odd_names_still_runs(tmp_path: Path, root: Path) -> None:
+    runs = chinchilla_runs(0.01)
+    runs.frame['my "devices" / node'] = runs.frame["params"] / 7
+    result = fitted(runs, 'ratio:tokens/[my "devices" / node]')
+    module = tmp_path / "law.py"
+    module.write_text(as_python(result))
+    ran = subprocess.run([sys.executable, str(module)], cwd=root, env={"PYTHONPATH": str(root)}, check=False)
+    assert ran.returncode == 0
