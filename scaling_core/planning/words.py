@@ -51,13 +51,19 @@ def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = st
         return f"With {_means(scenario, answer)}: loss {strong(_loss(answer.loss))}{between(answer, 'loss', _loss)}."
     what = (
         f"{strong(format_count(answer.params) + ' parameters')} on {strong(format_count(answer.tokens) + ' tokens')}"
-        + (f", {format_number(answer.epochs, 2)} passes over the data" if answer.epochs and answer.epochs > 1.005 else "")
+        + (
+            f", {format_number(answer.epochs, 2)} passes over the data"
+            if answer.epochs and answer.epochs > 1.005
+            else ""
+        )
     )
     if not math.isfinite(answer.loss):
         return f"With {_means(scenario, answer)}: {what}."
     if scenario.loss is not None:
         return f"A loss of {strong(_loss(scenario.loss))} takes {_means(scenario, answer)}: {what}."
-    return f"With {_means(scenario, answer)}: {what}, loss {strong(_loss(answer.loss))}{between(answer, 'loss', _loss)}."
+    return (
+        f"With {_means(scenario, answer)}: {what}, loss {strong(_loss(answer.loss))}{between(answer, 'loss', _loss)}."
+    )
 
 
 def _loss(value: float) -> str:
@@ -71,7 +77,11 @@ def _means(scenario: Scenario, answer: Plan) -> str:
     if terms is None or answer.gpu_hours is None:
         return compute
     price = terms.usd_per_gpu_hour
-    cost = f"{money(answer.cost_usd)} at ${float(price):g}/h, " if price is not None and answer.cost_usd is not None else ""
+    cost = (
+        f"{money(answer.cost_usd)} at ${float(price):g}/h, "
+        if price is not None and answer.cost_usd is not None
+        else ""
+    )
     mfu = f"{100 * float(terms.mfu):.0f}% MFU"
     hours = f"{format_count(answer.gpu_hours)} hours of {terms.hardware.name}"
     return f"{compute} ({hours}, {cost}{mfu})"
