@@ -13,7 +13,7 @@ from scaling_core.fitting.solver import Problem, minimise
 from scaling_core.laws import Array, Index
 
 #: Numbers (resamples times runs) that go to one thread together: the same whatever the cores, so that digits are.
-_PART_NUMBERS, _LEAST_ROWS = 60_000, 32
+_PART_NUMBERS, _LEAST_ROWS = 60_000, 16
 _MAX_REDRAWS = 200
 #: Refits start at the full fit: one that needs more than this has wandered off, and is counted as lost.
 _MAX_ITERATIONS = 150

@@ -16,9 +16,9 @@ from scaling_core.fitting.profile import flat_finding
 from scaling_core.fitting.recipe import fit_lines
 from scaling_core.fitting.result import FitResult
 from scaling_core.fitting.selection import FITTED, HELD_OUT, UNUSABLE, Selection, roles
-from scaling_core.fitting.solver import Problem, minimise_starts
+from scaling_core.fitting.solver import Problem, minimise_starts, sample
 from scaling_core.fitting.uncertainty import DEFAULT_METHOD, get_method
-from scaling_core.laws import Array, Held, Law
+from scaling_core.laws import Array, Held, Law, Working
 from scaling_core.runs.schema import COLUMNS, RunTable
 
 DEFAULT_RESAMPLES = 1000
@@ -88,7 +88,7 @@ def pose(
     return Posed(
         law, table, selection, objective, constraints, role, rows,
         problem=Problem(working, objective, target, fixed),
-        starts=working.starts(loss / scale),
+        starts=_starts(working, loss / scale),
         weights=point_weights(rows, weights),
         groups=_groups(rows, selection),
         scale=scale,
@@ -164,6 +164,12 @@ def _flat(posed: Posed, u: Array, certificate: Certificate) -> tuple[str, ...]:
     """What to say of parameters that might as well be quite different; where the solver failed, nothing is known."""
     found = flat_finding(posed, u) if certificate.grade != "failed" else None
     return (found.text,) if found else ()
+
+
+def _starts(working: Working, loss: Array) -> Array:
+    """Start points; of very many runs a sample tells as good ones."""
+    kept = sample(len(loss))
+    return working.starts(loss) if kept.all() else working.only(kept).starts(loss[kept])
 
 
 def _roles(law: Law, table: RunTable, selection: Selection) -> pd.Series:

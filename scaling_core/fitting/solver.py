@@ -165,17 +165,15 @@ def minimise(
 
 
 def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution:
-    """Minimise from every start. With very many runs the starts race on a thin, even sample of them first.
+    """Minimise from every start. With very many runs the starts race on a sample of them first.
 
     There, only the distinct ends go on to all runs; each start is reported where its own end arrived.
     """
     n = problem.target.size
     if n <= _RACE_ON:
         return minimise(problem, starts, weights, damping=FAR)
-    sample = np.zeros(n)
-    sample[np.linspace(0, n - 1, _RACE_ON).round().astype(int)] = 1.0
-    thin = problem.only(sample > 0)
-    ends = minimise(thin, starts, np.broadcast_to(weights, n)[sample > 0], damping=FAR)
+    kept = sample(n)
+    ends = minimise(problem.only(kept), starts, np.broadcast_to(weights, n)[kept], damping=FAR)
     order = np.argsort(ends.total)
     same = np.zeros(len(starts), dtype=int)
     distinct: list[int] = []
@@ -184,11 +182,17 @@ def minimise_starts(problem: Problem, starts: Array, weights: Array) -> Solution
         if not near:
             distinct.append(int(i))
         same[i] = near[0] if near else len(distinct) - 1
-    kept = min(len(distinct), _FINALISTS)
-    last = minimise(problem, ends.u[distinct[:kept]], weights)
-    place = np.minimum(same, kept - 1)
-    lost = same >= kept
+    last = minimise(problem, ends.u[distinct[:_FINALISTS]], weights)
+    place = np.minimum(same, len(last.u) - 1)
+    lost = same >= len(last.u)
     return Solution(last.u[place], np.where(lost, np.inf, last.total[place]), last.gradient_norm[place])
+
+
+def sample(n: int) -> Mask:
+    """Which of ``n`` runs to look at first, drawn at random once for all: every so many would meet a rhythm in them."""
+    kept = np.zeros(n, dtype=bool)
+    kept[np.random.default_rng(0).choice(n, min(n, _RACE_ON), replace=False)] = True
+    return kept
 
 
 def _descend(descent: _Descent, max_iterations: int) -> Solution:
