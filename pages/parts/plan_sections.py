@@ -184,7 +184,8 @@ def formats(terms: Terms) -> None:
     peaks = terms.hardware.peak_flops_per_s
     used = terms.precision or terms.hardware.training_precision
     seen = [(m.speedup, f"{m.model}, context {m.context_tokens:,}") for m in measured_fp8()]
-    share = min(float(implied_matmul_share(2.0, speed)) for speed, _ in seen) if seen else 0.8
+    shares = sorted(float(implied_matmul_share(2.0, speed)) for speed, _ in seen)
+    share = shares[len(shares) // 2]
     rows = [
         {
             "number format": name,
@@ -196,7 +197,7 @@ def formats(terms: Terms) -> None:
     st.markdown(f"**Other number formats,** against {used}")
     st.dataframe(pd.DataFrame(rows), hide_index=True)
     st.caption(
-        f"Modelled: {100 * share:.0f}% of the time in matrix products, as FP8 against BF16 on 8 H100 implies "
+        f"Modelled: {100 * share:.0f}% of the time in matrix products, the middle of what FP8 on 8 H100 implies "
         f"({'; '.join(f'{text}: {speed:.2f}×' for speed, text in seen)})."
     )
 
@@ -211,12 +212,17 @@ def parallel(answer: Plan, wanted: float, fewest: int) -> None:
     st.markdown("**More accelerators:** ideal speed-up beside the modelled one")
     columns = {
         "accelerators": [f"{n:,.0f}" for n in counts],
-        "ideal": [f"{v:.3g}×" for v in modelled.ideal],
-        "modelled": [f"{v:.3g}×" for v in modelled.modelled],
+        "ideal": [f"{v:,.1f}×" for v in modelled.ideal],
+        "modelled": [f"{v:,.1f}×" for v in modelled.modelled],
         "MFU": [f"{100 * v:.0f}%" for v in modelled.mfu],
         "tokens needed": [f"{v:.3g}×" for v in modelled.extra_tokens],
     }
     st.dataframe(pd.DataFrame(columns), hide_index=True)
+    if (modelled.modelled > modelled.ideal).any():
+        st.caption(
+            ":material/info: More than ideal: the smallest number that was measured had a lower utilisation, since it "
+            "had to split the model harder."
+        )
     for note in modelled.notes:
         st.caption(f":material/info: {frame.plain(note)}")
 
