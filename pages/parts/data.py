@@ -174,11 +174,14 @@ def basis() -> Basis:
 def plan_rows(scenario: Scenario, low: float, high: float, start: float) -> pd.DataFrame:
     """Return a row of the frontier for each step of the budget slider, computed once for each choice."""
     chosen = state.get("basis")
-    return _plan_rows(chosen, choices() if chosen == state.OWN_FIT else None, json.dumps(scenario.to_json()), low, high,
-                      start)  # fmt: skip
+    own = choices() if chosen == state.OWN_FIT else None
+    content = hash(basis().theta.tobytes() + basis().draws.tobytes())  # a kept fit may be another under the same name
+    return _plan_rows(chosen, own, content, json.dumps(scenario.to_json()), low, high, start)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _plan_rows(chosen: str, fit: Choices | None, asked: str, low: float, high: float, start: float) -> pd.DataFrame:
+def _plan_rows(
+    chosen: str, fit: Choices | None, content: int, asked: str, low: float, high: float, start: float
+) -> pd.DataFrame:
     scenario = Scenario.from_json(json.loads(asked))
     return frontier(basis(), budgets(low, high, through=start), scenario.level, scenario)

@@ -16,6 +16,7 @@ from scaling_core.report import as_latex, as_python
 from scaling_core.units import format_count, format_number
 
 KIND = "fit"
+_THIS = "This fit"
 _FORMATS = {"Python": ("python", as_python), "LaTeX": ("latex", as_latex)}
 
 
@@ -40,6 +41,8 @@ def _save(fit: FitResult) -> None:
         name = st.text_input("Keep this fit under a name", key="fit_name", placeholder="before the data fix")
         if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
             try:
+                if name.strip() == _THIS:
+                    raise UserError(f"“{_THIS}” is what the fit on screen is called.", fix="Choose another name.")
                 data.records().save(KIND, name, fit.to_json())
                 chosen = st.session_state.get("compare_with", [])
                 st.session_state["compare_with"] = [*(c for c in chosen if c != name.strip()), name.strip()]
@@ -55,7 +58,7 @@ def _compare(fit: FitResult) -> None:
         st.caption("Fits that are kept here can be compared side by side, and planned with.")
         return
     chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:3], key="compare_with")
-    fits = {"This fit": fit}
+    fits = {_THIS: fit}
     for name in chosen:
         try:
             fits[name] = FitResult.from_json(kept[name].data)
@@ -69,7 +72,7 @@ def _compare(fit: FitResult) -> None:
 
 
 def _side_by_side(fits: dict[str, FitResult]) -> pd.DataFrame:
-    target = analyses.target_flops(fits["This fit"])
+    target = analyses.target_flops(fits[_THIS])
     columns = {}
     for name, fit in fits.items():
         intervals = fit.intervals()

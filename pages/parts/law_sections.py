@@ -58,10 +58,11 @@ def backtest(runs: RunTable, fit: FitResult) -> None:
 def ranking(runs: RunTable, fit: FitResult) -> None:
     """Every law that these runs can carry, by how well it predicts what it was not shown."""
     cuts = _cuts(fit)
+    before = st.session_state.get("rank_cut", cuts[len(cuts) * 4 // 5])
+    st.session_state["rank_cut"] = min(cuts, key=lambda c: abs(math.log(c / before)))  # other points, other cuts
     cut = st.select_slider(
-        "Hold out runs from this compute on", cuts, format_func=lambda c: f"{format_flops(c)} FLOPs", key="rank_cut",
-        value=st.session_state.get("rank_cut", cuts[len(cuts) * 4 // 5]),
-    )  # fmt: skip
+        "Hold out runs from this compute on", cuts, format_func=lambda c: f"{format_flops(c)} FLOPs", key="rank_cut"
+    )
     found = analyses.comparisons(cut)
     fitted = ranking_rows(found)
     if len(fitted):
@@ -74,6 +75,7 @@ def ranking(runs: RunTable, fit: FitResult) -> None:
     st.caption(
         "A law is judged by runs it was not shown, and by what it would make of a budget: laws that agree on loss may "
         "disagree on how to split compute."
+        + (" Weights and limits of the fit on screen are left aside here." if fit.weights or fit.constraints else "")
     )
     left_out = [c for c in found if not c.fitted]
     if left_out:

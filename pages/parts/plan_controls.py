@@ -94,13 +94,13 @@ def scenario(basis: Basis, fallback_flops: float) -> Scenario:
     """
     typed, good = state.get("budget").strip(), state.get("goal").strip()
     goal = read_goal(good, basis) if good else None
-    terms = machine.terms()
+    terms, unique = machine.terms(), machine.amount("unique")
     flops = None if goal else float(Budget.parse(typed).flops(terms)) if typed else fallback_flops
     return Scenario(
         flops,
         loss=goal,
         params=machine.amount("size"),
-        unique_tokens=machine.amount("unique") or math.inf,
+        unique_tokens=math.inf if unique is None else unique,
         demand=Demand(
             machine.amount("demand") or 0.0,
             written_share=state.get("written") / 100,

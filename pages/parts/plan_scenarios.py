@@ -12,11 +12,13 @@ from pages.parts import data, frame, state
 from scaling_core.charts.scenarios import scenarios_chart
 from scaling_core.errors import UserError
 from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
+from scaling_core.planning.experiments import next_experiments
 from scaling_core.planning.words import duration, money
 from scaling_core.runs import safe_csv
 from scaling_core.units import format_count, format_flops, format_number
 
 KIND = "scenario"
+_THIS = "This one"
 #: What the first suggestion may cost beside the target.
 _SHARE = 0.01
 
@@ -26,8 +28,6 @@ def experiments(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     if state.get("basis") != state.OWN_FIT:
         st.info("Experiments are chosen for the law fitted to these runs: plan with it.", icon=":material/info:")
         return
-    from scaling_core.planning.experiments import next_experiments
-
     left, right = st.columns([1, 1])
     spend = left.text_input(
         "To spend on experiments", key="experiment_budget", placeholder=f"{format_flops(_SHARE * answer.flops)} FLOPs",
@@ -56,7 +56,7 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     records = data.records()
     kept = {record.name: record for record in records.all(KIND)}
     chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:6], key="compare_scenarios")
-    answers = {"This one": (scenario, answer)}
+    answers = {_THIS: (scenario, answer)}
     for name in chosen:
         try:
             other = Scenario.from_json(kept[name].data["scenario"])
@@ -94,12 +94,18 @@ def _save(scenario: Scenario) -> None:
         name = st.text_input("Keep this scenario under a name", key="scenario_name", placeholder="next quarter")
         if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
             try:
+                _refuse_own_name(name)
                 data.records().save(KIND, name, {"scenario": scenario.to_json()})
                 chosen = st.session_state.get("compare_scenarios", [])
                 st.session_state["compare_scenarios"] = [*(c for c in chosen if c != name.strip()), name.strip()]
                 st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
             except UserError as error:
                 frame.show_error(error)
+
+
+def _refuse_own_name(name: str) -> None:
+    if name.strip() == _THIS:
+        raise UserError(f"“{_THIS}” is what the scenario on screen is called.", fix="Choose another name.")
 
 
 def _take_in() -> None:
@@ -114,6 +120,8 @@ def _take_in() -> None:
         frame.show_error(UserError("This is not a file of scenarios.", where=file.name, fix="Give one from here."))
         return
     for name, value in found.items():
+        if name == _THIS:  # what was on screen when the file was taken out
+            name = file.name.removesuffix(".json")
         try:
             Scenario.from_json(value)
             data.records().save(KIND, name, {"scenario": value})

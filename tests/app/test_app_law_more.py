@@ -126,3 +126,10 @@ def test_a_profile_is_drawn_of_the_parameter_that_is_chosen(open_page, grid: str
     at.segmented_control(key="profile_of").set_value("alpha").run()
     calm(at)
     assert charts(at) == before + 1
+
+
+def test_the_ranking_survives_other_points(open_page, grid: str) -> None:
+    at = calm(open_page("law", runs=grid, section="laws"))
+    at.slider(key="drop").set_value(9).run()
+    calm(at)
+    assert charts(at) >= 2

@@ -134,3 +134,23 @@ def test_scenarios_are_kept_compared_and_forgotten(open_page, grid: str, workspa
     at.button(key="forget_scenario_button").click().run()
     calm(at)
     assert list(at.dataframe[0].value.columns) == ["This one"]
+
+
+def test_a_kept_fit_that_is_kept_anew_moves_the_frontier_too(open_page, grid: str, workspace) -> None:
+    runs = load([Upload("grid.csv", ladder_csv().encode())])
+    kept = {}
+    for law in ("chinchilla", "kaplan"):
+        Records(workspace).save(
+            "fit", "mine", fit(get_law(law), runs, get_objective("huber-log"), resamples=0).to_json()
+        )
+        at = calm(open_page("plan", runs=grid, basis="kept:mine", budget="1e23"))
+        kept[law] = rows(at, "step").set_index("step").loc[0, "params"]
+        assert format_count(kept[law]) in answer(at)
+    assert kept["chinchilla"] != kept["kaplan"]
+
+
+def test_the_name_of_what_is_on_screen_cannot_be_taken(open_page, grid: str) -> None:
+    at = calm(open_page("plan", runs=grid, closer="keep"))
+    at.text_input(key="scenario_name").set_value("This one")
+    at.button(key="FormSubmitter:save_scenario-Keep").click().run()
+    assert "on screen" in words(at.error)
