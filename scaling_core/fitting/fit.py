@@ -129,15 +129,14 @@ def fit(
     solution = minimise_starts(posed.problem, posed.starts, posed.weights)
     best, certificate = certify(posed.problem, solution, law.parameter_names)
     u = solution.u[best]
+    theta = _natural(posed, u, float(solution.total[best]))
     draws, lost = get_method(method).draw(posed, u, resamples, seed) if resamples else (np.zeros((0, len(u))), 0)
-    to_natural = posed.problem.working.to_natural
-    theta = to_natural(u)
     points = _points(law, theta, table, posed.role)
     residuals = points["residual"].to_numpy()[posed.role.to_numpy() == FITTED]
     return FitResult(
         law=law,
         theta=theta,
-        draws=to_natural(draws),
+        draws=posed.problem.working.to_natural(draws),
         objective=objective.name,
         delta=objective.delta if 1e-7 < objective.delta < np.inf else None,
         value=objective.reported(float(solution.total[best]), float(posed.weights.sum()), posed.scale),
@@ -160,6 +159,24 @@ def fit(
     )
 
 
+def _natural(posed: Posed, u: Array, total: float) -> Array:
+    """Parameters of the law, or UserError where there is no number for one, or no cost of the fit."""
+    if not np.isfinite(total):
+        raise UserError(
+            f"{posed.law.title} gives no positive loss for some of these runs, wherever it starts.",
+            fix="Choose another law, or let its parameters take other values.",
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        theta = posed.problem.working.to_natural(u)
+    if not np.isfinite(theta).all():
+        names = ", ".join(n for n, v in zip(posed.law.parameter_names, theta, strict=True) if not np.isfinite(v))
+        raise UserError(
+            f"{posed.law.title} would need a number too large to hold for {names}.",
+            fix="Give the predictors in larger units, or choose a simpler law.",
+        )
+    return theta
+
+
 def _flat(posed: Posed, u: Array, certificate: Certificate) -> tuple[str, ...]:
     """What to say of parameters that might as well be quite different; where the solver failed, nothing is known."""
     found = flat_finding(posed, u) if certificate.grade != "failed" else None
@@ -169,7 +186,8 @@ def _flat(posed: Posed, u: Array, certificate: Certificate) -> tuple[str, ...]:
 def _starts(working: Working, loss: Array) -> Array:
     """Start points; of very many runs a sample tells as good ones."""
     kept = sample(len(loss))
-    return working.starts(loss) if kept.all() else working.only(kept).starts(loss[kept])
+    with np.errstate(over="ignore"):  # one that overflows is moved to the bound of its parameter
+        return working.starts(loss) if kept.all() else working.only(kept).starts(loss[kept])
 
 
 def _roles(law: Law, table: RunTable, selection: Selection) -> pd.Series:
