@@ -35,19 +35,25 @@ def as_python(fit: FitResult) -> str:
     """A module that holds the parameters at full precision and predicts with them; it runs as it stands."""
     middle = {name: (fit.ranges[name][0] * fit.ranges[name][1]) ** 0.5 for name in fit.law.predictors}
     return _PYTHON.format(
-        title=fit.law.title.replace("\\", "").replace('"', "'"),
+        title=_quotable(fit.law.title),
         n=fit.n_points,
-        objective=fit.objective + (f" (delta {fit.delta:g})" if fit.delta else ""),
+        objective=_quotable(fit.objective) + (f" (delta {fit.delta:g})" if fit.delta else ""),
         value=fit.value,
         grade=fit.certificate.grade,
         agreeing=fit.certificate.starts_agreeing,
         starts=fit.certificate.starts,
         parameters="\n".join(f"    {name!r}: {value!r}," for name, value in fit.parameters.items()),
         law=fit.law.name,
-        what=fit.metric.cost_title,
-        predictors=", ".join(fit.law.predictors),
+        what=_quotable(fit.metric.cost_title),
+        predictors=_quotable(", ".join(fit.law.predictors)),
         example=", ".join(f"{name!r}: {value:.6g}" for name, value in middle.items()),
     )
+
+
+def _quotable(text: str) -> str:
+    """Text that can stand in a docstring: names of columns come from files, and must neither end it nor escape."""
+    plain = text.replace("\\", "/").replace('"', "'")
+    return "".join(c if c.isprintable() else " " for c in plain)
 
 
 def as_latex(fit: FitResult, level: float = DEFAULT_LEVEL) -> str:
