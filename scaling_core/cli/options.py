@@ -82,7 +82,7 @@ def add_points(parser: argparse.ArgumentParser) -> None:
 def add_draws(parser: argparse.ArgumentParser) -> None:
     """Add how intervals are made."""
     parser.add_argument(
-        "--bootstrap", type=values.count, default=DEFAULT_RESAMPLES, metavar="N", help="resamples; 0 for none"
+        "--bootstrap", type=values.resamples, default=DEFAULT_RESAMPLES, metavar="N", help="resamples; 0 for none"
     )
     parser.add_argument("--seed", type=values.count, default=0, metavar="S", help="seed of the bootstrap")
     add_level(parser)

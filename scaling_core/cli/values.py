@@ -9,6 +9,9 @@ from collections.abc import Callable
 from scaling_core.errors import UserError
 from scaling_core.units import parse_flops, parse_quantity
 
+#: Draws beyond this make no interval better that a person reads, and fill the memory.
+MAX_RESAMPLES = 100_000
+
 
 def flops(text: str) -> float:
     """Compute as people write it: ``5.76e23``, ``1e22 FLOPs``."""
@@ -31,6 +34,14 @@ def count(text: str) -> int:
         value = -1
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of 0 or more")
+    return value
+
+
+def resamples(text: str) -> int:
+    """A number of draws that memory can hold."""
+    value = count(text)
+    if value > MAX_RESAMPLES:
+        raise argparse.ArgumentTypeError(f"{text} is too many draws: ask for at most {MAX_RESAMPLES:,}")
     return value
 
 

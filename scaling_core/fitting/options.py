@@ -63,8 +63,9 @@ def constrain(working: Working, law: Law, constraints: tuple[Constraint, ...]) -
     Raises
     ------
     UserError
-        If the law has no such parameter, or may not take such values.
+        If the law has no such parameter, or may not take such values, or one is limited twice, or all are fixed.
     """
+    _require_sense(law, constraints)
     fixed = []
     for c in constraints:
         if c.name not in law.parameter_names:
@@ -83,6 +84,20 @@ def constrain(working: Working, law: Law, constraints: tuple[Constraint, ...]) -
         if c.is_fixed:
             fixed.append(i)
     return tuple(fixed)
+
+
+def _require_sense(law: Law, constraints: tuple[Constraint, ...]) -> None:
+    """Refuse two limits on one parameter, of which one would be silently lost, and a law that is all given."""
+    names = [c.name for c in constraints]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"{twice} of {law.title} is limited more than once.", fix="Give each parameter one value or one range."
+        )
+    if {c.name for c in constraints if c.is_fixed} >= set(law.parameter_names):
+        raise UserError(
+            f"Every parameter of {law.title} is fixed, so nothing is left to fit.", fix="Leave at least one free."
+        )
 
 
 def point_weights(rows: pd.DataFrame, by: str) -> Array:

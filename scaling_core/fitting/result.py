@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -12,8 +12,10 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.fitting.certificate import Certificate
+from scaling_core.fitting.objective import OBJECTIVES
 from scaling_core.fitting.options import Constraint
 from scaling_core.fitting.recipe import Line
+from scaling_core.fitting.uncertainty import METHODS
 from scaling_core.laws import Array, Law, Predictors, get_law
 from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_number
@@ -180,7 +182,7 @@ class FitResult:
                 law=law,
                 theta=_read_theta(law, [float(data["parameters"][n]) for n in law.parameter_names]),
                 draws=_read_theta(law, data["bootstrap"]["draws"] or np.zeros((0, len(law.parameters)))),
-                objective=str(data["objective"]["name"]),
+                objective=_known("objective", data["objective"]["name"], OBJECTIVES),
                 value=float(data["objective"]["value"]),
                 certificate=Certificate.from_json(data["certificate"]),
                 n_points=int(data["n_points"]),
@@ -190,7 +192,7 @@ class FitResult:
                 notes=tuple(str(note) for note in data["notes"]),
                 seed=int(data["bootstrap"]["seed"]),
                 delta=_maybe(data["objective"].get("delta")),
-                method=str(data["bootstrap"].get("method", "pairs")),
+                method=_known("method", data["bootstrap"].get("method", "pairs"), METHODS),
                 metric=_read_metric(data.get("metric")),
                 weights=str(data.get("weights", "")),
                 constraints=tuple(Constraint.parse(c) for c in data.get("constraints", ())),
@@ -213,6 +215,12 @@ def _read_theta(law: Law, values: Any) -> Array:
     return theta
 
 
+def _known(what: str, name: Any, choices: Iterable[str]) -> str:
+    if name not in tuple(choices):
+        raise ValueError(f"there is no {what} called {name}")
+    return str(name)
+
+
 def _maybe(value: Any) -> float | None:
     return None if value is None else float(value)
 
@@ -221,7 +229,10 @@ def _read_metric(data: Mapping[str, Any] | None) -> Metric:
     """The metric of a fit; a file from before there were others is about loss."""
     if data is None:
         return LOSS
-    return Metric(str(data["column"]), str(data["title"]), bool(data["higher_is_better"]), float(data["best"]))
+    best = float(data["best"])
+    if not math.isfinite(best):
+        raise ValueError("the best value of the metric is no finite number")
+    return Metric(str(data["column"]), str(data["title"]), bool(data["higher_is_better"]), best)
 
 
 def _read_range(low: Any, high: Any) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import pytest
 from made_runs import CHINCHILLA, chinchilla_loss, chinchilla_runs, fitted, grid, noise, noisy_fit, table
 
 from scaling_core.errors import UserError
-from scaling_core.fitting import OBJECTIVES, Objective, Selection, get_objective
+from scaling_core.fitting import OBJECTIVES, Objective, Selection, get_objective, parse_constraints
 from scaling_core.fitting.certificate import CONVERGED_GRADIENT, certify
 from scaling_core.fitting.solver import Problem, minimise
 from scaling_core.laws import LAWS, Array, Law, get_law
@@ -183,6 +183,22 @@ def test_runs_that_cannot_carry_the_law_are_refused_with_the_reason(
 ) -> None:
     with pytest.raises(UserError) as caught:
         fitted(runs, law)
+    assert all(word in caught.value.what for word in words), caught.value.what
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ("E=1.8;A=400;B=2000;alpha=0.34;beta=0.36", ("Every parameter", "nothing is left to fit")),
+        ("alpha=0.3;alpha=0.4", ("alpha", "more than once")),
+        ("beta=0.2:0.5;beta=0.36", ("beta", "more than once")),
+    ],
+    ids=["all fixed", "fixed twice", "bounded and fixed"],
+)
+def test_limits_that_leave_no_sense_are_refused(limits: str, words: tuple[str, ...]) -> None:
+    with pytest.raises(UserError) as caught:
+        fitted(chinchilla_runs(0.01), constraints=parse_constraints(limits))
     assert all(word in caught.value.what for word in words), caught.value.what
     assert caught.value.fix
 

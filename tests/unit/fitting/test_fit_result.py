@@ -106,6 +106,12 @@ def test_what_is_no_object_of_a_fit_is_refused(data: Any) -> None:
         (("lines", "params", "n"), 2),
         (("n_points",), math.inf),
         (("notes",), None),
+        (("objective", "name"), "rmse"),
+        (("objective", "name"), ["mse"]),
+        (("bootstrap", "method"), "jackknife"),
+        (("metric", "best"), math.nan),
+        (("metric", "best"), None),
+        (("metric", "best"), -math.inf),
     ],
     ids=str,
 )
