@@ -221,7 +221,7 @@ def leave_one_size_out(
         {
             "params": float(np.exp(np.log(sizes[test]).mean())),
             "inside": bool(sizes[~test].min() < sizes[test].min() and sizes[test].max() < sizes[~test].max()),
-            **_scores(posed, ~test, test, one), **_parameter_columns(law, one.theta),
+            **_scores(posed, ~test, test, one), **_parameter_columns(posed.law, one.theta),
         }
         for test, one in zip(tests, found, strict=True)
     ])  # fmt: skip

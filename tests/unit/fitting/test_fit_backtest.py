@@ -162,6 +162,16 @@ def test_leaving_a_size_out_is_fitting_the_others_alone() -> None:
         assert row["error"] == pytest.approx(np.abs(np.log(own["loss"] / predicted)).mean(), rel=1e-4)
 
 
+def test_a_formula_names_its_own_parameters_where_a_size_is_left_out() -> None:
+    """A name that is a column of the runs is no parameter, which only the runs tell."""
+    runs = table(NOISY.frame["params"], NOISY.frame["tokens"], NOISY.frame["loss"], width=NOISY.frame["params"] / 7)
+    frame = leave_one_size_out(get_law("custom:E + A/width^a + B/D^b"), runs, HUBER)
+    assert {"E", "A", "a", "B", "b"} <= set(frame.columns)
+    assert "width" not in frame.columns
+    inner = frame[frame["inside"]]
+    assert (inner["error"] < 0.02).all()
+
+
 def test_constraints_hold_in_every_subset() -> None:
     chain = forward_chain(LAW, NOISY, HUBER, cuts=[1e20], constraints=(Constraint("alpha", 0.3, 0.3),))
     assert chain["alpha"].to_numpy() == pytest.approx([0.3, 0.3])
