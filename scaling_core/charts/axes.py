@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ _COUNT_LABEL = "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'k')"
 _FLOPS_LABEL = "datum.value === 0 ? '0' : replace(format(datum.value, '~e'), '+', '')"
 _PLAIN_LABEL = "format(datum.value, '~g')"
 _COUNTS = {"params", "tokens", "params_non_embedding", "unique_tokens"}
+#: What Vega reads in the name of a field as a path into nested data, or Altair as a type.
+_AWKWARD = re.compile(r"""[.:\[\]\\'"]""")
 #: Categories that a legend can hold; the rest become one.
 MAX_GROUPS = 10
 
@@ -52,14 +55,19 @@ def format_value(name: str, value: float) -> str:
     return format_count(value) if name in _COUNTS else format_number(value, 4)
 
 
+def field_name(column: str) -> str:
+    """What a column is called inside a chart: its own name, but for characters that Vega would read as a path."""
+    return _AWKWARD.sub(lambda found: f"_{ord(found[0]):x}_", column)
+
+
 def x_channel(name: str, *, log: bool, domain: tuple[float, float], title: str | None = None) -> alt.X:
     """Horizontal position over a fixed domain."""
-    return alt.X(f"{name}:Q", **_channel(name, log, domain, title, tick_count=8))
+    return alt.X(field=field_name(name), type="quantitative", **_channel(name, log, domain, title, tick_count=8))
 
 
 def y_channel(name: str, *, log: bool, domain: tuple[float, float], title: str | None = None) -> alt.Y:
     """Vertical position over a fixed domain."""
-    return alt.Y(f"{name}:Q", **_channel(name, log, domain, title, tick_count=7))
+    return alt.Y(field=field_name(name), type="quantitative", **_channel(name, log, domain, title, tick_count=7))
 
 
 def _channel(name: str, log: bool, domain: tuple[float, float], title: str | None, tick_count: int) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from scaling_core.charts.axes import field_name
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -20,8 +22,9 @@ class Frames:
     by_name: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def chart(self, name: str, frame: pd.DataFrame) -> alt.Chart:
-        """Begin a layer that draws ``frame``; layers that draw the same rows share a name."""
-        self.by_name[name] = frame
+        """Begin a layer that draws ``frame``, its columns called as fields are; layers of the same rows share a name."""
+        names = {c: field_name(c) for c in frame.columns if isinstance(c, str) and field_name(c) != c}
+        self.by_name[name] = frame.rename(columns=names) if names else frame
         return alt.Chart(alt.NamedData(name=name))
 
 

@@ -65,7 +65,7 @@ def cost_channel(name: str, domain: tuple[float, float], column: str = "") -> al
     """Horizontal channel of a cost on a log axis, read from ``column`` where that is another."""
     titles = {"cost_usd": "Cost (US dollars)", "gpu_hours": "Accelerator-hours"}
     x = x_channel(name, log=True, domain=domain, title=titles.get(name))
-    x.shorthand = f"{column or name}:Q"
+    x = x.field(column or name)
     if name in titles:
         x["axis"]["labelExpr"] = f"'$' + {_SIZE_LABEL}" if name == "cost_usd" else _SIZE_LABEL
     return x

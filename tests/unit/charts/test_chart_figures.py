@@ -23,7 +23,7 @@ from charts_helpers import (
     valid_and_differ_by_colour_only,
 )
 
-from scaling_core.charts.axes import View, column_title
+from scaling_core.charts.axes import View, column_title, field_name
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.law import law_chart, residual_chart
 from scaling_core.charts.palette import DARK, LIGHT, Palette
@@ -308,3 +308,31 @@ def test_a_plan_without_sizes_has_no_panel_for_them() -> None:
 def test_a_plan_of_one_budget_is_drawn() -> None:
     rows = frontier(basis_of_published(get_published("besiroglu")), np.array([1e22]))
     checked(plan_chart(rows, 1e22, 0.9, LIGHT), schema=False)
+
+
+@pytest.mark.parametrize("column", ["acc.data", "a:b", "x[0]", "a\\b", "mean(x)", "'q'.\"r\""])
+def test_columns_of_any_name_are_fields_of_the_chart(column: str) -> None:
+    """What Vega reads as a path, or Altair as a type, is a name in files of runs."""
+    rng = np.random.default_rng(1)
+    runs = grid_fit().points.assign(**{column: rng.uniform(1, 2, len(grid_fit().points))})
+    curve = pd.DataFrame({column: [1.0, 2.0], "loss": [3.0, 2.0]})
+    across, up = View(column, "loss"), View("loss", column)
+    for figure in (
+        runs_chart(runs, across, column, LIGHT, curve),
+        runs_chart(runs, up, column, LIGHT),
+        law_chart(runs, across, LIGHT, main=curve.assign(loss_low=2.0, loss_high=3.0), extent=(1.0, 1.5)),
+        residual_chart(runs, column, LIGHT),
+    ):
+        spec = checked(figure)
+        read = set().union(*(fields(part["encoding"]) for part, _ in parts(spec)))
+        assert not [name for name in read if set(name) & set(".:[]\\'\"")]
+        assert field_name(column) in read
+        assert sorted(figure.frames.by_name["points"][field_name(column)]) == sorted(runs[column])
+    titles = [part["encoding"]["x"].get("title") for part, _ in parts(runs_chart(runs, across, column, LIGHT).spec())]
+    assert set(titles) == {column}
+
+
+def test_a_field_is_called_as_its_column_wherever_it_can_be() -> None:
+    assert [field_name(c) for c in ("loss", "my column", "a-b", "a.b", "a:b")] == [
+        "loss", "my column", "a-b", "a_2e_b", "a_3a_b"
+    ]  # fmt: skip
