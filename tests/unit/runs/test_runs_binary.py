@@ -32,11 +32,12 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (gzip.compress(GOOD), "gzip-compressed"),
+        (gzip.compress(GOOD, mtime=0), "gzip-compressed"),
         (bz2.compress(GOOD), "bzip2-compressed"),
         (lzma.compress(GOOD), "xz-compressed"),
         (_zip(), "compressed ZIP archive"),
     ],
+    ids=["gzip", "bzip2", "xz", "zip"],
 )
 def test_compressed_files_are_to_be_unpacked_first(data: bytes, what: str) -> None:
     found = error(data)
@@ -53,6 +54,7 @@ def test_compressed_files_are_to_be_unpacked_first(data: bytes, what: str) -> No
         (random.Random(0).randbytes(5000), "binary data"),
         (b"params,tokens\n1\x00,2\n", "binary data"),
     ],
+    ids=["picture", "pickle", "database", "noise", "nul"],
 )
 def test_binary_files_are_named_and_refused(data: bytes, what: str) -> None:
     assert what in error(data).what
