@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,9 +61,14 @@ class DataConstrained(FormulaLaw):
         return p["E"] + exp(log_a - p["alpha"] * log_params) + exp(log_b - p["beta"] * log_tokens)
 
     def points(self, z: Mapping[str, Array], loss: Array) -> dict[str, Array]:
-        """Exponents and R; A and B as if there were no surplus parameters, where the law is linear in them."""
+        """Exponents and R; A and B as if there were no surplus parameters, where the law is linear in them.
+
+        Each pair of exponents has R of its own, half a step from the next pair's: with exponents that a person fixed
+        these are 36 places, where the objective has several optima in R alone.
+        """
         choices = itertools.product((0.25, 0.5), (0.25, 0.5), (4.0, 20.0, 100.0), (1.5, 6.0, 25.0))
         alpha, beta, r_d, r_n = (np.array(v)[:, None] for v in zip(*choices, strict=True))
+        r_d, r_n = np.where(alpha > 0.3, r_d / math.sqrt(5.0), r_d), np.where(beta > 0.3, r_n / 2.0, r_n)
         tokens = _effective(z["tokens"], np.minimum(z["unique_tokens"], z["tokens"]), r_d)
         shapes = [np.ones((len(alpha), loss.size)), np.exp(-alpha * z["params"]), np.exp(-beta * tokens)]
         found = nonnegative_least_squares(np.stack(shapes, axis=-1) / loss[:, None], np.ones(loss.size))

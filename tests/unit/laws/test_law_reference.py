@@ -118,6 +118,7 @@ def test_repeated_data_with_the_published_law_of_single_epochs(reference: Path) 
     assert result.value <= 0.0158048
     assert result.parameters["R_D"] == pytest.approx(95.37, abs=0.01)
     assert result.parameters["R_N"] == pytest.approx(1.706, abs=1e-3)
+    assert result.certificate.gradient_norm < 1e-8
     assert result.certificate.starts_agreeing >= 3
     # E, A and B by the logarithms in huggingface/datablations
     published = np.array([*np.exp((0.6254804, 6.255414, 7.3049974)), 0.3526596, 0.3526596, 15.387756, 5.309743])
