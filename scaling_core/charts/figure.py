@@ -22,7 +22,7 @@ class Frames:
     by_name: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def chart(self, name: str, frame: pd.DataFrame) -> alt.Chart:
-        """Begin a layer that draws ``frame``, its columns called as fields are; layers of the same rows share a name."""
+        """Begin a layer that draws ``frame``, its columns called as fields; layers of the same rows share a name."""
         names = {c: field_name(c) for c in frame.columns if isinstance(c, str) and field_name(c) != c}
         self.by_name[name] = frame.rename(columns=names) if names else frame
         return alt.Chart(alt.NamedData(name=name))

@@ -301,8 +301,10 @@ def files(tmp_path: Path, grid_csv: str, fit_json: str, root: Path) -> Files:
         ("fit {grid} --law chinchilla --delta 0.1 --objective mse", ("no delta",)),
         ("fit {grid} --law chinchilla --fix alpha=0.1:0.2", ("fixes nothing", "--bound alpha=0.1:0.2")),
         ("fit {grid} --law chinchilla --fix alpha", ("alpha=0.34",)),
-        ("fit {grid} --law chinchilla --fix E=1.8 --fix A=400 --fix B=2000 --fix alpha=0.34 --fix beta=0.36",
-         ("nothing is left to fit",)),
+        (
+            "fit {grid} --law chinchilla --fix E=1.8 --fix A=400 --fix B=2000 --fix alpha=0.34 --fix beta=0.36",
+            ("nothing is left to fit",),
+        ),
         ("fit {grid} --law chinchilla --fix alpha=0.3 --bound alpha=0.2:0.5", ("alpha", "more than once")),
         ("fit {grid} --law chinchilla --bound gamma=0:1", ("gamma", "E, A, B")),
         ("fit {grid} --law chinchilla --weights colour", ("colour",)),

@@ -16,7 +16,7 @@ from scaling_core.report import as_latex, as_python
 from scaling_core.runs.metrics import Metric
 
 #: Names of columns that would be code, or end the text around them, if they were pasted as they stand.
-HOSTILE = ('x"""; print("PWNED"); """', "x\n\"\"\"\nprint('PWNED')\n\"\"\"", "x\\", "x\"", "{x}\r\x00\x0c\ud800")
+HOSTILE = ('x"""; print("PWNED"); """', 'x\n"""\nprint(\'PWNED\')\n"""', "x\\", 'x"', "{x}\r\x00\x0c\ud800")
 
 
 def test_the_python_runs_and_predicts_to_the_last_digit(tmp_path: Path, root: Path) -> None:
