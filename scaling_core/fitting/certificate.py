@@ -166,7 +166,10 @@ def _on_bound(problem: Problem, u: Array, names: tuple[str, ...]) -> tuple[str, 
 
 def _condition(problem: Problem, u: Array) -> float:
     here = problem.working.at(u[None])
-    jac = np.delete(here.gradient()[0] / here.value, problem.fixed, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        jac = np.delete(here.gradient()[0] / here.value, problem.fixed, axis=0)
+    if not np.isfinite(jac).all():
+        return float("inf")
     length = np.linalg.norm(jac, axis=1, keepdims=True)
     if (length == 0).any():  # a parameter that changes nothing
         return float("inf")

@@ -22,6 +22,8 @@ from scaling_core.laws import Array, Held, Law, Working
 from scaling_core.runs.schema import COLUMNS, RunTable
 
 DEFAULT_RESAMPLES = 1000
+#: Decimals of ln N and the like that count: what differs beyond them differs by rounding, as 6ND of one budget may.
+_DIGITS = 11
 
 
 @dataclass(frozen=True)
@@ -162,10 +164,7 @@ def fit(
 def _natural(posed: Posed, u: Array, total: float) -> Array:
     """Parameters of the law, or UserError where there is no number for one, or no cost of the fit."""
     if not np.isfinite(total):
-        raise UserError(
-            f"{posed.law.title} gives no positive loss for some of these runs, wherever it starts.",
-            fix="Choose another law, or let its parameters take other values.",
-        )
+        raise _no_positive_loss(posed.law)
     with np.errstate(over="ignore", invalid="ignore"):
         theta = posed.problem.working.to_natural(u)
     if not np.isfinite(theta).all():
@@ -175,6 +174,13 @@ def _natural(posed: Posed, u: Array, total: float) -> Array:
             fix="Give the predictors in larger units, or choose a simpler law.",
         )
     return theta
+
+
+def _no_positive_loss(law: Law) -> UserError:
+    return UserError(
+        f"{law.title} gives no positive loss for some of these runs, however near it comes to the others.",
+        fix="Choose another law, or let its parameters take other values.",
+    )
 
 
 def _flat(posed: Posed, u: Array, certificate: Certificate) -> tuple[str, ...]:
@@ -214,7 +220,8 @@ def require_enough(law: Law, rows: pd.DataFrame, fixed: int = 0) -> None:
             f"{law.title} has {free} free parameters and needs at least {need} runs; {len(rows)} are chosen.",
             fix="Choose more runs or a simpler law.",
         )
-    distinct = {name: len(np.unique(rows[name].to_numpy(dtype=float))) for name in law.predictors}
+    logs = {name: np.log(rows[name].to_numpy(dtype=float)).round(_DIGITS) for name in law.predictors}
+    distinct = {name: len(np.unique(z)) for name, z in logs.items()}
     for name in law.predictors:
         if distinct[name] < 2:
             column = COLUMNS.get(name)
@@ -223,7 +230,7 @@ def require_enough(law: Law, rows: pd.DataFrame, fixed: int = 0) -> None:
                 f"All chosen runs have the same {said}, so {law.title} cannot be fitted.",
                 fix="Choose a law in another quantity, or add runs that differ.",
             )
-    if max(distinct.values(), default=0) < free and len(rows[list(law.predictors)].drop_duplicates()) < free:
+    if max(distinct.values(), default=0) < free and len(pd.DataFrame(logs).drop_duplicates()) < free:
         raise UserError(
             f"{law.title} has {free} free parameters, but the chosen runs stand at fewer different places.",
             fix="Choose a simpler law, or add runs that differ.",
@@ -241,7 +248,10 @@ def _points(law: Law, theta: np.ndarray, table: RunTable, role: pd.Series) -> pd
     known = role.to_numpy() != UNUSABLE
     predicted = np.full(len(role), np.nan)
     predicted[known] = law.predict(theta, {n: table.frame[n].to_numpy(dtype=float)[known] for n in law.predictors})
-    residual = table.frame["loss"].to_numpy(dtype=float) / predicted - 1
+    possible = np.isfinite(predicted) & (predicted > 0)
+    if not possible[role.to_numpy() == FITTED].all():
+        raise _no_positive_loss(law)
+    residual = table.frame["loss"].to_numpy(dtype=float) / np.where(possible, predicted, np.nan) - 1
     return table.frame.assign(role=role, predicted=predicted, residual=residual)
 
 

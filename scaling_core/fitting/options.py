@@ -115,7 +115,8 @@ def point_weights(rows: pd.DataFrame, by: str) -> Array:
         raise UserError(f"The points are weighted by “{column}”, which these runs do not have as a number.",
                         fix="Choose another column, or no weights.")  # fmt: skip
     try:
-        weights = rows[column].to_numpy(dtype=float) ** float(power or 1)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            weights = rows[column].to_numpy(dtype=float) ** float(power or 1)
     except ValueError as error:
         raise UserError(f"“{power}” is no power to weight by.", fix="Write flops^0.5, say.") from error
     bad = ~(np.isfinite(weights) & (weights > 0))

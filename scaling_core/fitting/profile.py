@@ -143,8 +143,7 @@ def _index(posed: Posed, name: str) -> int:
 
 def _suspects(posed: Posed, u: Array) -> list[str]:
     """Names of parameters whose profile might be flat, by what is known at the optimum; the weakest first."""
-    variance = np.diag(sandwich(posed.problem, u, posed.weights, posed.groups).covariance)
-    spread = np.sqrt(np.maximum(variance, 0.0))  # rounding may leave less than nothing
+    spread = np.sqrt(np.diag(sandwich(posed.problem, u, posed.weights, posed.groups).covariance))
     errors = {}
     for i in np.flatnonzero(spread):
         axis = Axis.at(posed.problem, u, int(i))

@@ -69,7 +69,8 @@ def sandwich(problem: Problem, u: Array, weights: Array, groups: Array, moving: 
     stretched = r[0] + np.einsum("pn,np->n", jac, _without(root, bread, pull)[group])
     score = _scores(jac, weights * problem.objective.slope(stretched), group)
     inverse = root.T @ root
-    return Sandwich(inverse, inverse @ (score.T @ score) @ inverse, stretched)
+    half = score @ inverse
+    return Sandwich(inverse, half.T @ half, stretched)  # a square, so that rounding leaves no negative variance
 
 
 def smooth_bend(objective: Objective, r: Array) -> Array:
