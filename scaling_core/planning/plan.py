@@ -177,7 +177,7 @@ def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
 def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], extras: dict[str, float]) -> list[str]:
     notes = []
     epochs = extras.get("epochs", 1.0)
-    if epochs > 1 and basis.law_name != "data-constrained":
+    if epochs > 1 and basis.law is not None and "unique_tokens" not in basis.law.predictors:
         notes.append(
             "What repeated data is worth is taken from Muennighoff et al. 2023 (C4, English), not from these runs."
         )

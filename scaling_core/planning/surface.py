@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scaling_core.laws import Array, Law
+from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array, Law
 from scaling_core.planning.repeats import Decay, effective, seen_for
 from scaling_core.planning.search import solve_decreasing
 
@@ -23,7 +23,7 @@ class Surface:
     Attributes
     ----------
     law : Law
-        With predictors N and D; the data-constrained law among them.
+        One that has an optimum: it reads N and D, or what follows from them, C = 6ND and the unique tokens.
     theta : array, shape (R, p)
     unique_tokens : float
         Distinct tokens there are; infinite for endless data.
@@ -45,7 +45,7 @@ class Surface:
 
     def loss(self, params: Array, tokens: Array) -> Array:
         """Loss at N and D, each (R, m)."""
-        if not self._is_limited:
+        if not self._is_limited or self._counts_repeats:
             return self._endless(params, tokens)
         return self._endless(self._worth_of_params(params), effective(tokens, self.unique_tokens, self._decays[0]))
 
@@ -63,6 +63,11 @@ class Surface:
     @property
     def _is_limited(self) -> bool:
         return bool(np.isfinite(self.unique_tokens))
+
+    @property
+    def _counts_repeats(self) -> bool:
+        """Whether a formula of one's own reads U: then it says itself what repeated tokens are worth."""
+        return self.law.name not in TWO_POWERS and "unique_tokens" in self.law.predictors
 
     @property
     def _two_powers(self) -> tuple[Array, ...]:
@@ -89,13 +94,17 @@ class Surface:
         return effective(params, enough, self._decays[1])
 
     def _endless(self, params: Array, tokens: Array) -> Array:
-        """The law where every token is new."""
+        """The law's own value: every token is new, unless the law counts the unique ones itself."""
         if self.law.name in TWO_POWERS:
             E, A, B, alpha, beta = self._two_powers
             with np.errstate(all="ignore"):
                 return np.asarray(E + A * params**-alpha + B * tokens**-beta)
         with np.errstate(all="ignore"):
-            return self.law.predict(self.theta, {"params": params, "tokens": tokens})
+            given = {
+                "params": params, "tokens": tokens, "flops": FLOPS_PER_PARAM_TOKEN * params * tokens,
+                "unique_tokens": np.minimum(tokens, self.unique_tokens),
+            }  # fmt: skip
+            return self.law.predict(self.theta, {name: given[name] for name in self.law.predictors})
 
     def _searched(self, params: Array, loss: Array) -> Array:
         low, high = np.log(_TOKENS)

@@ -11,7 +11,7 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.laws import Array
 from scaling_core.planning.basis import Basis
-from scaling_core.planning.budget import Terms, amounts
+from scaling_core.planning.budget import Terms
 from scaling_core.planning.frontier import frontier
 from scaling_core.planning.plan import Plan, plan
 from scaling_core.planning.scenario import Scenario
@@ -47,7 +47,8 @@ def tornado(basis: Basis, scenario: Scenario, quantity: str = "loss") -> pd.Data
 def pareto(basis: Basis, scenario: Scenario, flops: Array) -> pd.DataFrame:
     """Loss against cost along budgets of shape (m,).
 
-    Returns ``flops``, ``loss``, ``loss_low``, ``loss_high``, ``params``, ``cost_usd`` and ``gpu_hours``.
+    Returns ``flops``, ``loss``, ``loss_low``, ``loss_high``, ``params``, ``cost_usd`` and ``gpu_hours``; with demand
+    the last two are of the training that is planned, which takes more than the budget.
 
     Raises
     ------
@@ -57,10 +58,7 @@ def pareto(basis: Basis, scenario: Scenario, flops: Array) -> pd.DataFrame:
     if scenario.terms is None:
         raise UserError("Without hardware there is no cost.", fix="Choose an accelerator.")
     rows = frontier(basis, flops, scenario.level, replace(scenario, flops=float(flops[0]), loss=None))
-    spent = amounts(flops, scenario.terms)
-    return rows[["flops", "loss", "loss_low", "loss_high", "params"]].assign(
-        cost_usd=spent.usd, gpu_hours=spent.gpu_hours
-    )
+    return rows[["flops", "loss", "loss_low", "loss_high", "params", "cost_usd", "gpu_hours"]]
 
 
 Question = tuple[Basis, Scenario]

@@ -132,3 +132,13 @@ def test_pareto_trades_cost_for_loss() -> None:
     assert isinstance(rows, pd.DataFrame)
     with pytest.raises(UserError, match="no cost"):
         pareto(BESIROGLU, Scenario(1e22), np.array([1e22]))
+
+
+def test_pareto_with_demand_costs_what_the_planned_training_costs() -> None:
+    """A model that serves is trained with more than the budget whose loss it has."""
+    scenario = Scenario(1e22, demand=Demand(1e13), terms=H100)
+    row = pareto(BESIROGLU, scenario, np.array([1e22, 1e23])).iloc[0]
+    answer = plan(BESIROGLU, scenario)
+    assert answer.flops > 1.1e22
+    assert row["cost_usd"] == pytest.approx(answer.cost_usd, rel=1e-9)
+    assert row["gpu_hours"] == pytest.approx(answer.gpu_hours, rel=1e-9)
