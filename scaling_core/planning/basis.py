@@ -12,6 +12,7 @@ from scaling_core.laws import Array, Law, Mask, get_law
 from scaling_core.planning.published import PublishedLaw
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import Surface
+from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.runs.schema import PREDICTORS
 
 
@@ -38,6 +39,8 @@ class Basis:
         Caveats to show beside every plan; the last says how N and D were found where the law has no optimum.
     doubts : tuple of str
         Why the fit itself is not certified as good.
+    metric : Metric
+        What the law gives the cost of: the loss, or another metric that the runs were fitted by.
     """
 
     title: str
@@ -49,6 +52,7 @@ class Basis:
     notes: tuple[str, ...]
     source: str
     doubts: tuple[str, ...] = ()
+    metric: Metric = LOSS
 
     @property
     def has_optimum(self) -> bool:
@@ -89,6 +93,7 @@ def basis_of_fit(fit: FitResult) -> Basis:
         (),
         f"fitted to {fit.n_points} points",
         fit.certificate.reasons,
+        fit.metric,
     )
     if basis.has_optimum:
         return _without_impossible_draws(basis)

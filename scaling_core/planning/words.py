@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
+from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_count, format_flops, format_number
 
 
@@ -39,16 +42,14 @@ def energy(kwh: float) -> str:
     return f"{format_number(kwh)} kWh"
 
 
-def between(answer: Plan, name: str, write: Callable[[float], str]) -> str:
-    """The interval of a quantity in brackets, with a space before it; empty without one."""
-    pair = answer.intervals.get(name)
-    return f" ({write(pair[0])}–{write(pair[1])})" if pair else ""
+def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = str, metric: Metric = LOSS) -> str:
+    """The answer in one sentence; ``strong`` marks the three numbers that matter.
 
-
-def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = str) -> str:
-    """The answer in one sentence; ``strong`` marks the three numbers that matter."""
+    Where the law gives the cost of a ``metric`` other than the loss, the metric itself is shown.
+    """
+    reached = f"{metric.title} {strong(_shown(answer.loss, metric))}{_interval(answer, metric)}"
     if not math.isfinite(answer.params):
-        return f"With {_means(scenario, answer)}: loss {strong(_loss(answer.loss))}{between(answer, 'loss', _loss)}."
+        return f"With {_means(scenario, answer)}: {reached}."
     what = (
         f"{strong(format_count(answer.params) + ' parameters')} on {strong(format_count(answer.tokens) + ' tokens')}"
         + (
@@ -60,14 +61,22 @@ def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = st
     if not math.isfinite(answer.loss):
         return f"With {_means(scenario, answer)}: {what}."
     if scenario.loss is not None:
-        return f"A loss of {strong(_loss(scenario.loss))} takes {_means(scenario, answer)}: {what}."
-    return (
-        f"With {_means(scenario, answer)}: {what}, loss {strong(_loss(answer.loss))}{between(answer, 'loss', _loss)}."
-    )
+        subject = "A loss of" if metric == LOSS else f"Reaching {metric.title}"
+        return f"{subject} {strong(_shown(scenario.loss, metric))} takes {_means(scenario, answer)}: {what}."
+    return f"With {_means(scenario, answer)}: {what}, {reached}."
 
 
-def _loss(value: float) -> str:
-    return format_number(value, 4)
+def _shown(cost: float, metric: Metric) -> str:
+    return format_number(float(metric.shown(np.array(cost))), 4)
+
+
+def _interval(answer: Plan, metric: Metric) -> str:
+    """The interval of the metric, low end first: the end that costs more is the lower where higher is better."""
+    pair = answer.intervals.get("loss")
+    if not pair:
+        return ""
+    low, high = sorted(metric.shown(np.array(pair)))
+    return f" ({format_number(float(low), 4)}–{format_number(float(high), 4)})"
 
 
 def _means(scenario: Scenario, answer: Plan) -> str:
