@@ -16,7 +16,7 @@ from scaling_core.planning.surface import Surface
 #: Quantities that every plan has; each may have an interval.
 QUANTITIES = ("params", "tokens", "tokens_per_param", "loss")
 #: Draws that a search goes through: enough for an interval, few enough for a slider.
-_MAX_SEARCHED_DRAWS = 1000
+MAX_SEARCHED_DRAWS = 1000
 
 Triple = tuple[Array, Array, Array]
 #: What to train, and what would be cheapest to train for the same loss.
@@ -34,7 +34,8 @@ def is_searched(basis: Basis, scenario: Scenario) -> bool:
 def answers(basis: Basis, scenario: Scenario, flops: Array, *, with_draws: bool = True) -> dict[str, Triple]:
     """Every quantity at budgets (m,): value, low and high, each (m,). ``flops`` is not read where a loss is asked for.
 
-    Each draw of the law is optimised for itself.
+    Each draw of the law is optimised for itself. Where a loss is asked for, ``unreached`` is the share of the draws by
+    which nothing reaches it.
 
     Raises
     ------
@@ -47,9 +48,12 @@ def answers(basis: Basis, scenario: Scenario, flops: Array, *, with_draws: bool 
     point = _quantities(best, scenario, flops)
     if not with_draws or not len(basis.draws):
         return {name: _without_interval(value[0]) for name, value in point.items()}
-    drawn_best = _allocated(basis.surface(scenario, basis.draws[:_MAX_SEARCHED_DRAWS]), scenario, flops, best)
+    drawn_best = _allocated(basis.surface(scenario, basis.draws[:MAX_SEARCHED_DRAWS]), scenario, flops, best)
     drawn = _quantities(drawn_best, scenario, flops)
-    return {name: (value[0], *percentiles(drawn[name], scenario.level)) for name, value in point.items()}
+    found = {name: (value[0], *percentiles(drawn[name], scenario.level)) for name, value in point.items()}
+    if scenario.loss is not None:
+        found["unreached"] = _without_interval(np.mean(~np.isfinite(drawn["tokens"]), axis=0))
+    return found
 
 
 def _quantities(best: Pair, scenario: Scenario, flops: Array) -> dict[str, Array]:
@@ -77,9 +81,12 @@ def _spends_all(scenario: Scenario) -> bool:
 
 
 def relative_price(scenario: Scenario) -> float:
-    """What an inference FLOP costs in training FLOPs on the scenario's machine."""
-    mfu = float(np.mean(scenario.terms.mfu)) if scenario.terms else 1.0
-    return scenario.demand.relative_price(mfu)
+    """What an inference FLOP costs in training FLOPs on the scenario's machine.
+
+    Time that training loses to restarts and waiting is paid for too: it makes training dearer, and inference no dearer.
+    """
+    reached = float(np.mean(scenario.terms.all_in_utilisation)) if scenario.terms else 1.0
+    return scenario.demand.relative_price(reached)
 
 
 def _allocated(surface: Surface, scenario: Scenario, flops: Array, near: Pair | None = None) -> Pair:

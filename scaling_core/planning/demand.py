@@ -19,7 +19,8 @@ class Demand:
     written_share : float
         Share of them that are written one by one (decoded); the rest are read at once (prefilled).
     prefill_mfu, decode_mfu : float, optional
-        Utilisation while reading and while writing; None counts FLOPs alike, whatever they cost.
+        Utilisation while reading and while writing, of the time that is paid for; None counts FLOPs alike, whatever
+        they cost.
     speed_up : float
         How many times faster the number format of inference computes than that of training.
     """
@@ -48,7 +49,10 @@ class Demand:
         return cls(requests * each, written / each if each else 0.0, **rest)
 
     def relative_price(self, training_mfu: float) -> float:
-        """What an inference FLOP costs in training FLOPs: 1 where utilisations are not told apart."""
+        """What an inference FLOP costs in training FLOPs: 1 where utilisations are not told apart.
+
+        ``training_mfu`` is that of all the time that is paid for, lost time counted.
+        """
         prefill = self.prefill_mfu or training_mfu
         decode = self.decode_mfu or training_mfu
         slow = (1 - self.written_share) / prefill + self.written_share / decode

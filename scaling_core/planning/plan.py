@@ -33,8 +33,9 @@ class Plan:
     gpu_hours, days, cost_usd, energy_kwh, co2e_kg : float or None
         None without hardware.
     lifetime_flops, lifetime_saving : float or None
-        6ND + 2N·D_inference, and the share of it saved beside the model that is cheapest to train for the same loss;
-        None without demand.
+        6ND + 2N·D_inference, and the share of the priced lifetime cost saved beside the model that is cheapest to
+        train for the same loss; None without demand. Priced means that a FLOP of inference counts what it costs beside
+        one of training: where utilisations are told apart, it is not the share of ``lifetime_flops``.
     intervals : dict
         Low and high of each quantity that has an interval.
     extrapolation : dict
@@ -107,7 +108,7 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
         level=scenario.level,
         notes=(
             *_extrapolation_notes(beyond, basis), *_scenario_notes(basis, scenario, point, extras),
-            *_doubt_notes(basis), *basis.notes,
+            *_unreached_notes(point.get("unreached", 0.0)), *_doubt_notes(basis), *basis.notes,
         ),
         **extras,
     )  # fmt: skip
@@ -192,6 +193,15 @@ def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], e
             f"{format_ratio(point['flops'] / scenario.flops)} the budget; it has the loss that the budget can reach."
         )
     return notes
+
+
+def _unreached_notes(share: float) -> list[str]:
+    """Draws without an answer are not in the intervals, which is to be said."""
+    if not share:
+        return []
+    percent = f"{100 * share:.0f}%" if share >= 0.01 else f"{100 * share:.1g}%"
+    rest = "the intervals are of the others." if share < 0.5 else "so no interval is given."
+    return [f"{percent} of the draws of the law say that this loss cannot be reached; {rest}"]
 
 
 def _doubt_notes(basis: Basis) -> list[str]:

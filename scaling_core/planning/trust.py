@@ -9,10 +9,13 @@ from typing import Literal
 import numpy as np
 
 from scaling_core.errors import UserError
-from scaling_core.planning.allocation import best_for_compute
+from scaling_core.laws import Array
+from scaling_core.planning.allocation import best_for_compute, cheapest_for_loss, lifetime_cost
+from scaling_core.planning.answers import MAX_SEARCHED_DRAWS, relative_price
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.plan import Plan, plan
 from scaling_core.planning.scenario import Scenario
+from scaling_core.planning.surface import Surface
 from scaling_core.units import format_count, format_number, format_ratio
 
 Severity = Literal["good", "doubt", "problem"]
@@ -42,7 +45,7 @@ def trust(basis: Basis, scenario: Scenario, answer: Plan, others: Sequence[Basis
     checks = [
         *_reach(answer),
         *_ratio(basis, answer),
-        *_draws(basis, scenario),
+        *_draws(basis, scenario, answer),
         *_others(scenario, answer, others),
     ]
     order = {"problem": 0, "doubt": 1, "good": 2}
@@ -82,23 +85,31 @@ def _ratio(basis: Basis, answer: Plan) -> list[Check]:
     return [Check("tokens per parameter", "doubt", text, ratio)]
 
 
-def _draws(basis: Basis, scenario: Scenario) -> list[Check]:
-    """Share of draws for which the planned size would be a costly choice."""
-    if not len(basis.draws) or not basis.has_optimum or scenario.flops is None:
+def _draws(basis: Basis, scenario: Scenario, answer: Plan) -> list[Check]:
+    """Share of draws for which the size that is planned would be a costly choice.
+
+    Each draw says what loss the budget reaches at its own best size, and what that loss costs with the planned size
+    instead, over the model's life where it is to serve. A size that the scenario asks for is judged like any other.
+    """
+    if not len(basis.draws) or not basis.has_optimum or scenario.flops is None or not np.isfinite(answer.params):
         return []
-    flops = np.array([scenario.flops])
-    chosen = best_for_compute(basis.surface(scenario, basis.theta[None]), flops)
-    drawn = basis.surface(scenario, basis.draws)
-    best = best_for_compute(drawn, flops)
-    params = np.broadcast_to(chosen.params, best.params.shape)
-    with np.errstate(invalid="ignore", over="ignore"):
-        cost = 6 * params * drawn.tokens_for(params, best.loss) / scenario.flops - 1
+    cost = _waste(basis.surface(scenario, basis.draws[:MAX_SEARCHED_DRAWS]), scenario, answer.params)
     share = float(np.mean(~(cost <= _COSTLY)))
     text = (
         f"{100 * share:.0f}% of the bootstrap draws would choose another size: for them this one wastes more than "
-        f"{100 * _COSTLY:.0f}% of the compute."
+        f"{100 * _COSTLY:.0f}% of the {'cost of its life' if scenario.demand.tokens else 'compute'}."
     )
     return [Check("draws", "problem" if share > 0.5 else "doubt" if share > 0.1 else "good", text, share)]
+
+
+def _waste(drawn: Surface, scenario: Scenario, size: float) -> Array:
+    """Cost of a size beyond that of each draw's best for the same loss, relatively, shape (R, 1)."""
+    served, price = scenario.demand.tokens, relative_price(scenario)
+    loss = best_for_compute(drawn, np.array([scenario.flops], dtype=float)).loss
+    least = cheapest_for_loss(drawn, loss, served, price).cost if served else scenario.flops
+    params = np.full(loss.shape, size)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(lifetime_cost(params, drawn.tokens_for(params, loss), served, price) / least - 1)
 
 
 def _others(scenario: Scenario, answer: Plan, others: Sequence[Basis]) -> list[Check]:

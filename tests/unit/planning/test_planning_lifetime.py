@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from scaling_core.errors import UserError
 from scaling_core.laws import Array, get_law
 from scaling_core.planning import Demand, Scenario, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.planning.allocation import Allocation, best_for_compute, cheapest_for_loss, lifetime_cost
+from scaling_core.planning.answers import relative_price
 from scaling_core.planning.budget import Terms
 from scaling_core.planning.hardware import get_hardware
 from scaling_core.planning.repeats import effective, marginal, no_return, seen_for
@@ -244,3 +246,38 @@ def test_a_scenario_comes_back_from_json_and_gives_the_same_plan(
 def test_a_damaged_scenario_is_refused_in_words(damage: dict) -> None:
     with pytest.raises(UserError):
         Scenario.from_json({"flops": 1e22, **damage})
+
+
+def test_draws_that_cannot_reach_a_loss_are_told() -> None:
+    """The floors of 20 draws are 1.71, 1.72, …, 1.90; a loss of 1.855 lies below five of them."""
+    draws = np.repeat(SARDANA.theta[None], 20, axis=0)
+    draws[:, 0] = 1.7 + 0.01 * np.arange(1, 21)
+    basis = replace(SARDANA, draws=draws)
+    told = plan(basis, Scenario(loss=1.855)).notes
+    assert "25% of the draws of the law say that this loss cannot be reached; the intervals are of the others." in told
+    most = plan(basis, Scenario(loss=1.755))
+    assert "75% of the draws of the law say that this loss cannot be reached; so no interval is given." in most.notes
+    assert "tokens" not in most.intervals
+    assert not any("draws" in note for note in plan(basis, Scenario(loss=1.95)).notes)
+    assert not any("draws" in note for note in plan(basis, Scenario(1e22)).notes)
+
+
+def test_time_that_training_loses_makes_inference_no_dearer() -> None:
+    """A rented hour gives mfu·(1 − lost) of the peak in training and decode_mfu in serving, whatever training loses."""
+    demand = Demand(2e12, written_share=1.0, decode_mfu=0.1)
+    calm, failing = (Terms(get_hardware("H100 SXM"), mfu=0.4, restart_share=lost) for lost in (0.0, 0.5))
+    prices = [relative_price(Scenario(loss=2.0, demand=demand, terms=terms)) for terms in (calm, failing)]
+    assert prices == pytest.approx([4.0, 2.0])
+    alike = Scenario(loss=2.0, demand=Demand(2e12), terms=failing)
+    assert relative_price(alike) == pytest.approx(1.0)
+    lasting = [plan(SARDANA, Scenario(loss=2.0, demand=demand, terms=terms)).params for terms in (calm, failing)]
+    assert lasting[0] < lasting[1]  # the dearer training is, the less of it pays
+
+
+def test_what_is_saved_is_a_share_of_the_priced_cost() -> None:
+    demand = Demand(2e12, written_share=1.0, decode_mfu=0.1)
+    terms = Terms(get_hardware("H100 SXM"), mfu=0.4)
+    answer = plan(SARDANA, Scenario(loss=2.0, demand=demand, terms=terms))
+    cheapest = plan(SARDANA, Scenario(loss=2.0))
+    here, there = (6 * p.params * p.tokens + 4 * 2 * p.params * 2e12 for p in (answer, cheapest))
+    assert answer.lifetime_saving == pytest.approx(1 - here / there, rel=1e-6)

@@ -142,3 +142,22 @@ def test_pareto_with_demand_costs_what_the_planned_training_costs() -> None:
     assert answer.flops > 1.1e22
     assert row["cost_usd"] == pytest.approx(answer.cost_usd, rel=1e-9)
     assert row["gpu_hours"] == pytest.approx(answer.gpu_hours, rel=1e-9)
+
+
+def test_the_size_that_is_planned_is_judged_and_not_the_best_one(basis: Basis) -> None:
+    """For the law's own numbers a size far from the best wastes compute, by the closed form of the iso-loss curve."""
+    best = plan(basis, Scenario(1e20))
+    for factor in (0.1, 10.0):
+        far = Scenario(1e20, params=best.params * factor)
+        assert said(basis, far)["draws"].number == 1.0
+    near = Scenario(1e20, params=best.params * 1.0001)
+    assert said(basis, near)["draws"].number == pytest.approx(said(basis, Scenario(1e20))["draws"].number, abs=0.02)
+
+
+def test_a_smaller_model_for_serving_is_judged_by_the_cost_of_its_life(basis: Basis) -> None:
+    """It takes more than 5% more training by choice, which is no reason to doubt it."""
+    serving = Scenario(1e20, demand=Demand(2e11))
+    assert plan(basis, serving).flops > 1.2e20
+    check = said(basis, serving)["draws"]
+    assert check.number < 0.5
+    assert "cost of its life" in check.text
