@@ -106,7 +106,7 @@ def _waste(drawn: Surface, scenario: Scenario, size: float) -> Array:
     """Cost of a size beyond that of each draw's best for the same loss, relatively, shape (R, 1)."""
     served, price = scenario.demand.tokens, relative_price(scenario)
     loss = best_for_compute(drawn, np.array([scenario.flops], dtype=float)).loss
-    least = cheapest_for_loss(drawn, loss, served, price).cost if served else scenario.flops
+    least = cheapest_for_loss(drawn, loss, served, price).cost if served else np.full(loss.shape, scenario.flops)
     params = np.full(loss.shape, size)
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(lifetime_cost(params, drawn.tokens_for(params, loss), served, price) / least - 1)

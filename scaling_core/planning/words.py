@@ -42,6 +42,12 @@ def energy(kwh: float) -> str:
     return f"{format_number(kwh)} kWh"
 
 
+def between(answer: Plan, name: str, write: Callable[[float], str]) -> str:
+    """The interval of a quantity in brackets, with a space before it; empty without one."""
+    pair = answer.intervals.get(name)
+    return f" ({write(pair[0])}–{write(pair[1])})" if pair else ""
+
+
 def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = str, metric: Metric = LOSS) -> str:
     """The answer in one sentence; ``strong`` marks the three numbers that matter.
 
