@@ -17,6 +17,7 @@ PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp4")
 #: The format that training uses unless said: the first of these that the accelerator knows.
 _FOR_TRAINING = ("bf16", "fp16", "tf32", "fp32")
 _SURE = ("yes", "partly", "no")
+_SIZES = ("memory_gb", "memory_bandwidth_gb_per_s", "tdp_w", "intranode_gb_per_s")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Hardware:
         if not self.name.strip():
             raise UserError("An accelerator needs a name.", fix="Give it any name, “our cluster” say.")
         _check_peaks(self.name, self.peak_flops_per_s)
-        for field_name in ("memory_gb", "memory_bandwidth_gb_per_s", "tdp_w", "intranode_gb_per_s"):
+        for field_name in _SIZES:
             _check_size(self.name, field_name, getattr(self, field_name))
         if self.verified not in _SURE:
             raise UserError(f"“{self.verified}” does not say how sure this is.", fix=f"Use one of: {', '.join(_SURE)}.")
@@ -120,8 +121,10 @@ class Hardware:
         try:
             price = data.get("price")
             made = {**data, "price": Price(**price) if isinstance(price, Mapping) else price}
-            return cls(**{**made, "peak_flops_per_s": dict(data["peak_flops_per_s"])})
-        except (TypeError, ValueError, AttributeError) as error:
+            peaks = {precision: float(rate) for precision, rate in dict(data["peak_flops_per_s"]).items()}
+            sizes = {name: float(data[name]) for name in _SIZES if data.get(name) is not None}
+            return cls(**{**made, **sizes, "peak_flops_per_s": peaks})
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UserError(f"The accelerator cannot be read: {error}.", fix=fix) from None
 
 

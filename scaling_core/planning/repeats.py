@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_core.laws import Array
+from scaling_core.planning.values import positive
 
 Values = Array | float
 
@@ -25,6 +26,13 @@ class Decay:
 
     tokens: float = REPEATED_TOKENS
     params: float = EXCESS_PARAMS
+
+    def __post_init__(self) -> None:
+        for name, value, usual in (
+            ("repeated tokens", self.tokens, REPEATED_TOKENS),
+            ("excess parameters", self.params, EXCESS_PARAMS),
+        ):
+            positive(value, f"The decay of {name}", f"Muennighoff et al. 2023 found {usual:.1f}.")
 
 
 def effective(seen: Values, unique: Values, decay: Values) -> Array:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from numbers import Real
 from typing import Any
 
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning.budget import Terms
 from scaling_core.planning.demand import Demand
-from scaling_core.planning.energy import PowerTerms
+from scaling_core.planning.energy import ACCELERATORS_ONLY, PowerTerms
 from scaling_core.planning.hardware import Hardware
 from scaling_core.planning.repeats import Decay
 
@@ -82,35 +85,66 @@ class Scenario:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Scenario:
+    def from_json(cls, data: Any) -> Scenario:
         """Rebuild from ``to_json``; what is left out takes its default.
 
         Raises
         ------
         UserError
-            If a part is unknown, of another kind or impossible.
+            If it is no mapping, or a part is unknown, of another kind or impossible.
         """
+        data = _mapping(data, "A scenario")
         known = {"flops", "loss", "params", "level", "unique_tokens", "decay", "demand", "terms"}
-        if unknown := sorted(set(data) - known):
+        if unknown := sorted(set(data) - known, key=str):
             raise UserError(f"A scenario has no “{unknown[0]}”.", fix=f"It may have: {', '.join(sorted(known))}.")
+        parts: dict[str, Callable[[Any], Any]] = {
+            "decay": _decay_from_json,
+            "demand": _demand_from_json,
+            "terms": _terms_from_json,
+        }
         try:
-            unique = data.get("unique_tokens")
-            return cls(
-                flops=_maybe(data.get("flops")),
-                loss=_maybe(data.get("loss")),
-                params=_maybe(data.get("params")),
-                level=float(data.get("level", DEFAULT_LEVEL)),
-                unique_tokens=math.inf if unique is None else float(unique),
-                decay=Decay(**(data.get("decay") or {})),
-                demand=Demand(**(data.get("demand") or {})),
-                terms=_terms_from_json(data["terms"]) if data.get("terms") else None,
-            )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"This is not a scenario ({error}).", fix="Use one that Scaling Explorer saved.") from error
+            made: dict[str, Any] = {
+                name: parts.get(name, partial(_number, name))(data[name])
+                for name in known
+                if data.get(name) is not None
+            }
+            return cls(**made)
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise UserError(f"This is not a scenario ({error}).", fix=_SAVED) from error
 
 
-def _maybe(value: Any) -> float | None:
-    return None if value is None else float(value)
+_SAVED = "Use one that Scaling Explorer saved."
+
+
+def _mapping(data: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{what} is made of names and values, not of “{str(data)[:40]}”.", fix=_SAVED)
+    return data
+
+
+def _number(name: str, value: Any) -> float:
+    """One finite number as a float."""
+    try:
+        good = isinstance(value, Real) and value is not True and value is not False and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        good = False
+    if not good:
+        shown = str(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number beyond all bounds"
+        raise UserError(f"“{name}” of a scenario is one finite number, not {shown[:40]}.", fix=_SAVED)
+    return float(value)
+
+
+def _numbers(data: Mapping[str, Any], words: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Values as floats, but those of ``words`` and nulls as they are."""
+    return {k: v if v is None or k in words else _number(k, v) for k, v in data.items()}
+
+
+def _decay_from_json(data: Any) -> Decay:
+    return Decay(**_numbers(_mapping(data, "A decay")))
+
+
+def _demand_from_json(data: Any) -> Demand:
+    return Demand(**_numbers(_mapping(data, "A demand")))
 
 
 def _terms_to_json(terms: Terms) -> dict[str, Any]:
@@ -118,6 +152,15 @@ def _terms_to_json(terms: Terms) -> dict[str, Any]:
     return {**own, "hardware": terms.hardware.to_json(), "power": asdict(terms.power)}
 
 
-def _terms_from_json(data: dict[str, Any]) -> Terms:
+def _terms_from_json(data: Any) -> Terms:
+    data = _mapping(data, "The machine of a scenario")
+    if data.get("hardware") is None:
+        raise UserError("The machine of the scenario has no “hardware”.", fix=_SAVED)
     rest = {k: v for k, v in data.items() if k not in ("hardware", "power")}
-    return Terms(Hardware.from_json(data["hardware"]), power=PowerTerms(**data["power"]), **rest)
+    power = ACCELERATORS_ONLY if data.get("power") is None else _power_from_json(data["power"])
+    machine = Hardware.from_json(_mapping(data["hardware"], "An accelerator"))
+    return Terms(machine, power=power, **_numbers(rest, frozenset({"precision"})))
+
+
+def _power_from_json(data: Any) -> PowerTerms:
+    return PowerTerms(**_numbers(_mapping(data, "The power of a scenario"), frozenset({"convention"})))

@@ -19,7 +19,7 @@ from scaling_core.planning.allocation import Allocation, best_for_compute, cheap
 from scaling_core.planning.answers import relative_price
 from scaling_core.planning.budget import Terms
 from scaling_core.planning.hardware import get_hardware
-from scaling_core.planning.repeats import effective, marginal, no_return, seen_for
+from scaling_core.planning.repeats import Decay, effective, marginal, no_return, seen_for
 from scaling_core.planning.surface import Surface
 
 CHINCHILLA_LAW = get_law("chinchilla")
@@ -281,3 +281,42 @@ def test_what_is_saved_is_a_share_of_the_priced_cost() -> None:
     cheapest = plan(SARDANA, Scenario(loss=2.0))
     here, there = (6 * p.params * p.tokens + 4 * 2 * p.params * 2e12 for p in (answer, cheapest))
     assert answer.lifetime_saving == pytest.approx(1 - here / there, rel=1e-6)
+
+
+MACHINE = Scenario(1e22, terms=Terms(get_hardware("H100 SXM"))).to_json()["terms"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None, 5, "1e22", [1e22], {"flops": 10**400}, {"flops": math.nan}, {"flops": True}, {"flops": [1e22]},
+        *({"flops": 1e22, **part} for part in (
+            {"level": 10**400}, {"params": "7B"}, {"unique_tokens": math.inf}, {"demand": 3}, {"demand": [1]},
+            {"demand": {"tokens": 10**400}}, {"demand": {"tokens": 1e12, "decode_mfu": "fast"}}, {"decay": "slow"},
+            {"decay": {"tokens": 0}}, {"decay": {"tokens": -1.0}}, {"decay": {"params": math.inf}},
+            {"terms": {}}, {"terms": 7}, {"terms": {"hardware": 7}}, {"terms": {"hardware": None}},
+            *({"terms": {**MACHINE, **own}} for own in (
+                {"mfu": [0.3, 0.4]}, {"mfu": "0.4"}, {"n_gpus": 10**400}, {"price_usd_per_hour": {"low": 1}},
+                {"power": 3}, {"power": {"pue": [1.1]}}, {"power": {"pu": 1.1}}, {"precision": 5}, {"precision": [1]},
+                {"hardware": {**MACHINE["hardware"], "peak_flops_per_s": {"bf16": 10**400}}},
+                {"hardware": {**MACHINE["hardware"], "tdp_w": 10**400}},
+            )),
+        )),
+    ],
+)  # fmt: skip
+def test_what_is_no_scenario_is_refused_in_words(data: object) -> None:
+    with pytest.raises(UserError):
+        Scenario.from_json(data)
+
+
+def test_a_machine_without_power_has_the_usual_one_and_whole_numbers_are_numbers() -> None:
+    short = {k: v for k, v in MACHINE.items() if k != "power"}
+    terms = Scenario.from_json({"flops": 10**22, "terms": {**short, "n_gpus": 8}}).terms
+    assert terms == Terms(get_hardware("H100 SXM"), n_gpus=8)
+    assert isinstance(terms.n_gpus, float)
+
+
+@pytest.mark.parametrize("decay", [{"tokens": 0.0}, {"tokens": -1.0}, {"params": math.nan}, {"params": 0.0}])
+def test_a_decay_lies_above_zero(decay: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="The decay of"):
+        Decay(**decay)
