@@ -22,8 +22,10 @@ _WORDS = {"thousand": "k", "million": "M", "billion": "B", "trillion": "T"}
 _ANY_DEVICE = {"gpu", "gpus", "chip", "chips", "device", "devices", "accelerator", "accelerators", "card", "cards"}
 
 _TIME = r"(?P<time>min(?:ute)?s?|h|hrs?|hours?|d|days?|wks?|weeks?|months?|yrs?|years?)"
+#: What is no part of an accelerator's name: the end of a number, a time, and words that join amounts.
+_NO_DEVICE = re.compile(rf"e\d+|[kmbgtp]|x\d*|for|on|of|at|per|and|with|{_TIME}", re.IGNORECASE)
 _NUMBER = r"(?P<number>[+-]?[\d.][\d.,_ ]*?(?:[eE][+-]?\d+)?\s*(?:[kKmMbBgGtT](?![A-Za-z]))?)"
-_SPAN = rf"(?P<span>[\d.,]+)\s*{_TIME}"
+_SPAN = rf"{_NUMBER.replace('number', 'span')}\s*{_TIME}"
 _DEVICE = r"(?P<device>[A-Za-z][\w ]*?)"
 _TIMES = r"\s*(?:for|on|x|×|\*)\s*"
 _DOLLAR = r"(?:us\s?)?(?:\$|usd|dollars?)"
@@ -36,7 +38,7 @@ _FORMS = (
     ("time", rf"{_NUMBER}\s*{_TIME}"),
     ("flops", rf"{_NUMBER}\s*(?P<prefix>[kmgtpezy]?)flops?"),
     ("energy", rf"{_NUMBER}\s*(?P<prefix>[kmgt]?)wh"),
-    ("carbon", r"(?P<number>[\d.,_eE+ -]+?)\s*(?P<prefix>kg|kt|g|t|tons?|tonnes?)\s*co[2₂](?:[- ]?eq?)?"),
+    ("carbon", rf"{_NUMBER}\s*(?P<prefix>kg|kt|g|t|tons?|tonnes?)\s*co[2₂](?:[- ]?eq?)?"),
     ("money", rf"{_DOLLAR}\s*{_NUMBER}"),
     ("money", rf"{_NUMBER}\s*{_DOLLAR}"),
     ("flops", r"(?P<number>[+-]?[\d.,_]+(?:[eE][+-]?\d+)?)"),
@@ -81,13 +83,18 @@ def _tidy(text: str) -> str:
 
 def _read(text: str, typed: str) -> Amount:
     for kind, pattern in _PATTERNS:
-        if match := pattern.fullmatch(text):
+        if (match := pattern.fullmatch(text)) and _names_a_device(match.groupdict().get("device")):
             return _amount(kind, match.groupdict(), typed)
     if re.search(r"[€£¥₹]|\b(?:eur|euros?|gbp|pounds?)\b", text, re.IGNORECASE):
         raise UserError("Prices here are in US dollars.", where=f"“{typed}”", fix="Convert the amount: $2M, say.")
     if re.fullmatch(_NUMBER, text):
         raise UserError(f"“{typed}” does not say of what.", fix=_FIX)
     raise UserError(f"“{typed}” is no budget that can be read.", fix=_FIX)
+
+
+def _names_a_device(name: str | None) -> bool:
+    """Whether what was read as an accelerator may be one, or none was read: “e3” of “1e3 hours” is not."""
+    return name is None or not any(_NO_DEVICE.fullmatch(word) for word in name.split())
 
 
 def _amount(kind: str, found: dict[str, str], typed: str) -> Amount:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from scaling_core.planning.budget import Budget, Terms, amounts, implied_utilisa
 from scaling_core.planning.budget_text import UNITS
 from scaling_core.planning.energy import published_runs
 from scaling_core.planning.flops import training_seconds
-from scaling_core.planning.hardware import Hardware, get_hardware
+from scaling_core.planning.hardware import Hardware, get_hardware, known_hardware
 from scaling_core.planning.published_mfu import published_mfu
 
 H100 = get_hardware("H100 SXM 80GB")
@@ -243,3 +244,40 @@ def test_a_budget_is_an_amount_of_something() -> None:
         Budget(1.0, "apples")
     with pytest.raises(UserError, match="cannot be in “apples”"):
         Budget(1.0).to("apples", Terms(H100))
+
+
+NUMBERS = {"2": 2, "1.5": 1.5, "1e3": 1e3, "2.5E+3": 2500, "2k": 2e3, "3 M": 3e6, "1,000": 1e3, "2 million": 2e6,
+           "5e2": 500, "4K": 4e3, "1 000": 1e3}  # fmt: skip
+WRITTEN = {
+    "hours": (1 / 24, "days", ""), "h": (1 / 24, "days", ""), "minutes": (1 / 1440, "days", ""),
+    "days": (1, "days", ""), "weeks": (7, "days", ""), "years": (365.25, "days", ""), "GPU-hours": (1, "GPU-hours", ""),
+    "GPU days": (24, "GPU-hours", ""), "H100-hours": (1, "GPU-hours", "H100"),
+    "TPU v5e-hours": (1, "GPU-hours", "TPU v5e"),
+    "H100s for 10 days": (240, "GPU-hours", "H100"), "H100s for 1e3 hours": (1e3, "GPU-hours", "H100"),
+    "GPUs for 2k hours": (2e3, "GPU-hours", ""), "FLOPs": (1, "FLOPs", ""), "PFLOPs": (1e15, "FLOPs", ""),
+    "PF-days": (86_400e15, "FLOPs", ""), "USD": (1, "USD", ""), "dollars": (1, "USD", ""), "kWh": (1, "kWh", ""),
+    "MWh": (1e3, "kWh", ""), "kg CO2e": (1, "kg CO2e", ""), "t CO2e": (1e3, "kg CO2e", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("written", WRITTEN)
+def test_every_number_goes_with_every_unit(number: str, written: str) -> None:
+    factor, unit, device = WRITTEN[written]
+    amount = Budget.parse(f"{number} {written}")
+    assert (amount.unit, amount.device) == (unit, device)
+    assert amount.value == pytest.approx(NUMBERS[number] * factor, rel=1e-12)
+
+
+@pytest.mark.parametrize("hardware", known_hardware(), ids=lambda h: h.name)
+def test_every_known_accelerator_can_be_named_in_hours(hardware: Hardware) -> None:
+    word = " ".join(re.findall(r"\w+", hardware.name.split("(")[0])[:2])
+    assert Budget.parse(f"1e3 {word}-hours") == Budget(1e3, "GPU-hours", word)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e22 for 3 days", "1e22 x 3 days", "64 for 10 days", "3 weeks 2 days", "5 hours per day", "2 x3 days"]
+)
+def test_the_end_of_a_number_a_time_or_a_joining_word_is_no_accelerator(text: str) -> None:
+    with pytest.raises(UserError, match="no budget"):
+        Budget.parse(text)
