@@ -18,6 +18,9 @@ from scaling_core.runs import Upload
 
 #: Ways to say how much, of which one is given.
 BUDGETS = ("flops", "usd", "gpu_hours", "days", "budget", "loss", "as_good_as", "scenario")
+#: Options that a saved scenario answers itself.
+_WHAT_ELSE = ("params", "unique_tokens", "inference_tokens", "written_share", "decode_mfu", "hardware", "gpus", "mfu",
+              "lost", "precision", "price")  # fmt: skip
 DEFAULT_HARDWARE = "H100 SXM 80GB"
 
 
@@ -53,7 +56,7 @@ def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
     Raises
     ------
     UserError
-        If not exactly one budget is given, or one cannot be read or be.
+        If not exactly one budget is given, or one cannot be read or be, or a saved scenario comes with other options.
     """
     given = [name for name in BUDGETS if getattr(options, name) is not None]
     if len(given) != 1:
@@ -61,6 +64,7 @@ def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
         what = "A plan needs a budget." if not given else f"{len(given)} budgets are given."
         raise UserError(what, fix=f"Give one of {spelt}.")
     if options.scenario is not None:
+        _refuse_what_a_file_says(options)
         return Scenario.from_json(_read(options.scenario))
     terms = _terms(options)
     return Scenario(
@@ -72,6 +76,15 @@ def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
         demand=_demand(options),
         terms=terms or (_default_terms() if given[0] not in ("flops", "loss", "as_good_as") else None),
     )
+
+
+def _refuse_what_a_file_says(options: argparse.Namespace) -> None:
+    if given := [name for name in _WHAT_ELSE if getattr(options, name) is not None]:
+        spelt = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UserError(
+            f"A saved scenario says everything itself, so {spelt} would not be followed.",
+            fix="Leave the other options out, or change them in the file.",
+        )
 
 
 def _flops(options: argparse.Namespace, terms: Terms) -> float | None:

@@ -91,3 +91,13 @@ def test_what_a_person_can_mend_is_one_line_and_status_2(capsys: Capture, argume
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "other", [["--params", "7B"], ["--unique-tokens", "1T"], ["--gpus", "8"], ["--price", "2"], ["--lost", "0"]]
+)
+def test_a_saved_scenario_is_not_mixed_with_options(capsys: Capture, tmp_path: Path, other: list[str]) -> None:
+    file = tmp_path / "scenario.json"
+    file.write_text(json.dumps(Scenario(1e22).to_json()))
+    assert main([*SARDANA, "--scenario", str(file), *other]) == 2
+    assert f"{other[0]} would not be followed" in capsys.readouterr().err
