@@ -8,25 +8,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from scaling_core.errors import UserError
-from scaling_core.fitting import DEFAULT_LEVEL, FitResult, quantile_interval
-from scaling_core.fitting.sandwich import normal_quantile
+from scaling_core.fitting import DEFAULT_LEVEL, FitResult
 from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array
 from scaling_core.planning.candidates import Asked, candidates
 from scaling_core.planning.design import Question, choose, worth_keeping
 from scaling_core.planning.frontier import times_beyond
-from scaling_core.planning.information import Evidence, evidence_of, fitted_rows, question_of, target_of
+from scaling_core.planning.information import evidence_of, fitted_rows, question_of
+from scaling_core.planning.narrowing import after_runs, before_runs, expected
 from scaling_core.runs.export import safe_csv
 from scaling_core.units import format_number, format_ratio
 
 #: Draws of the law that a design must serve at once.
 _DRAWS = 40
-#: Draws of a fit that are enough for an interval.
-_ENOUGH_DRAWS = 100
 #: A run that brings less than this share of what all bring (of the logarithm of the width) is not worth its place.
 _LEAST_HELP = 0.005
 #: Tokens per parameter so many times those of the best split are long, or short, for a size.
 _LONG = 2.0
+#: Numbers with a larger logarithm are as good as infinite: an interval of runs that leave N* open.
+_LARGEST_LOG = 200.0
 #: A budget of which less than this is spent has some to spare.
 _SPARED = 0.9
 
@@ -43,9 +42,10 @@ class Experiments:
     quantity : str
         "loss", the lowest loss of the target budget, or "params", the size that reaches it.
     expected : float
-        The quantity as the fit has it now.
+        The quantity as the fit has it now; where it has none, the middle of the laws that the runs leave possible.
     before : tuple of float
-        Its interval now: of the fit's own draws, or Student's where it has too few.
+        Its interval now: of the fit's own draws; where it has too few, Student's, or that of the laws that the runs
+        leave possible.
     after : tuple of float
         The interval to expect with these runs, around ``expected``: where it will lie is not known, how wide is.
     narrowing : float
@@ -117,65 +117,33 @@ def next_experiments(
     """
     limits = [math.inf if limit is None else float(limit) for limit in (max_params, max_tokens, max_run_flops)]
     asked = Asked(target_flops, budget_flops, quantity, max_runs, *limits)
-    point = _expected(fit, asked)
     params, tokens = candidates(fit, asked)
     evidence = evidence_of(fit, params, tokens)
-    question = replace(
-        question_of(evidence, asked.target, quantity, _DRAWS, seed), cost=FLOPS_PER_PARAM_TOKEN * params * tokens
-    )
+    u = evidence.draws(_DRAWS, seed)
+    drawn = evidence.quantity(u, asked.target, quantity)
+    point = expected(fit, asked, drawn)
+    question = replace(question_of(evidence, u, asked.target, quantity), cost=FLOPS_PER_PARAM_TOKEN * params * tokens)
     chosen = worth_keeping(question, choose(question, asked.budget, asked.max_runs), _LEAST_HELP)
     runs = _table(fit, asked, question, chosen, params, tokens)
-    low, high = _now(fit, asked, level) or _normal(evidence, question, point, level)
-    narrowing = question.spread(chosen) / question.spread()
+    before = before_runs(fit, asked, evidence, question, drawn, level)
+    after = after_runs(before, point, evidence, question, chosen, level)
     return Experiments(
         runs=runs,
         quantity=quantity,
-        expected=math.exp(point),
-        before=(math.exp(low), math.exp(high)),
-        after=(math.exp(point + (low - point) * narrowing), math.exp(point + (high - point) * narrowing)),
-        narrowing=narrowing,
+        expected=_exp(point),
+        before=(_exp(before[0]), _exp(before[1])),
+        after=(_exp(after[0]), _exp(after[1])),
+        narrowing=(after[1] - after[0]) / (before[1] - before[0]),
         spent=float(runs["flops"].sum()),
         level=level,
         target_flops=asked.target,
         budget_flops=asked.budget,
-        notes=_notes(fit, asked, runs),
+        notes=_notes(fit, asked, runs, evidence.is_open),
     )
 
 
-def _expected(fit: FitResult, asked: Asked) -> float:
-    """ln of the quantity by the fit."""
-    value = float(target_of(fit.law, fit.theta[None], asked.target, asked.quantity)[0])
-    if math.isnan(value):
-        raise UserError(
-            "By this fit no split of the target budget is best, so there is nothing to be surer of.",
-            fix="Add runs that vary N and D apart, or fit another law.",
-        )
-    return value
-
-
-def _now(fit: FitResult, asked: Asked, level: float) -> tuple[float, float] | None:
-    """Interval of ln of the quantity by the fit's own draws; None where they are too few for one."""
-    if len(fit.draws) < _ENOUGH_DRAWS:
-        return None
-    drawn = target_of(fit.law, fit.draws, asked.target, asked.quantity)
-    known = drawn[np.isfinite(drawn)]
-    if len(known) < _ENOUGH_DRAWS:
-        return None
-    low, high = quantile_interval(np.exp(known), level)
-    return float(np.log(low)), float(np.log(high))
-
-
-def _normal(evidence: Evidence, question: Question, point: float, level: float) -> tuple[float, float]:
-    """The same interval by the runs' information, with the noise as little known as so few runs leave it."""
-    freedom = evidence.runs - int(evidence.free.sum())
-    half = _student((1 + level) / 2, freedom) * question.spread()
-    return point - half, point + half
-
-
-def _student(p: float, freedom: int) -> float:
-    """Quantile of Student's t, by its expansion for many degrees of freedom (Abramowitz & Stegun, 26.7.5)."""
-    z, v = normal_quantile(p), max(freedom, 1)
-    return z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+def _exp(value: float) -> float:
+    return math.exp(value) if value < _LARGEST_LOG else math.inf
 
 
 def _table(
@@ -199,14 +167,14 @@ def _why(fit: FitResult, params: float, tokens: float, flops: float, widening: f
     """Where a run stands, and what would be lost without it."""
     ratio = tokens / params
     best = fit.law.optimum(fit.theta, np.array([flops]))
-    usual = float((best.tokens / best.params)[0]) if best is not None else math.nan
+    usual = float((best.tokens / best.params)[0]) if best is not None else math.nan  # NaN: no split is best
     per = f"({format_number(ratio, 2)} tokens per parameter)"
     if ratio > _LONG * usual:
         shape = f"long for its size {per}, so size limits it"
     elif ratio * _LONG < usual:
         shape = f"short for its size {per}, so data limits it"
     else:
-        shape = f"near the best split {per}"
+        shape = f"near the best split {per}" if math.isfinite(usual) else per.strip("()")
     beyond = times_beyond(flops, fit.ranges["flops"]) if "flops" in fit.ranges else math.nan
     place = f"{format_ratio(beyond)} the largest run so far, " if beyond > 1 else ""
     return f"{place}{shape}; without it the interval would be {_percent(widening - 1)} wider"
@@ -216,10 +184,12 @@ def _percent(share: float) -> str:
     return f"{format_number(100 * share, 2)}%" if share < 1e3 else "very much"
 
 
-def _notes(fit: FitResult, asked: Asked, runs: pd.DataFrame) -> tuple[str, ...]:
+def _notes(fit: FitResult, asked: Asked, runs: pd.DataFrame, is_open: bool) -> tuple[str, ...]:
     beyond = times_beyond(asked.target, fit.ranges["flops"]) if "flops" in fit.ranges else 1.0
     largest, spent = float(runs["flops"].max()), float(runs["flops"].sum())
     notes = [f"The intervals hold if {fit.law.title} does, and the new runs scatter as those before."]
+    if is_open:
+        notes.append("Laws of quite another kind suit these runs as well: the choice serves all that they leave open.")
     if beyond > 1:
         notes.append(
             f"The target lies {format_ratio(beyond)} beyond the largest run so far, and "

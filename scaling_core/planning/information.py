@@ -12,15 +12,21 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.fitting import FITTED, FitResult, get_objective
+from scaling_core.fitting.certificate import LARGE_CONDITION
 from scaling_core.fitting.options import point_weights
 from scaling_core.fitting.sandwich import smooth_bend
 from scaling_core.fitting.solver import EXACT
 from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array, Law, Mask, Working
 from scaling_core.planning.design import Question
+from scaling_core.planning.posterior import walked
 
 #: What is known of a coordinate before any run: that it is of order one.
 _PRIOR_SPREAD = 1.0
 _STEP = 1e-3
+#: Steps of draws that set out to find what the runs leave open.
+_STEPS = 600
+#: Draws go no more than this share of the way from the fit to a bound.
+_INSIDE = 0.95
 #: With fewer usable draws the runs say nothing that a design could stand on.
 _LEAST_DRAWS = 4
 #: Numbers (draws times runs) that are worked on together.
@@ -48,6 +54,10 @@ class Evidence:
         Standard deviation of a residual of weight one, as far as the objective feels it.
     log : bool
         Whether residuals are of ln L.
+    target : array, shape (n,)
+        ln L or L over the loss scale of the fitted runs.
+    is_open : bool
+        Whether the runs leave some combination of parameters open.
     """
 
     law: Law
@@ -58,6 +68,8 @@ class Evidence:
     runs: int
     noise: float
     log: bool
+    target: Array
+    is_open: bool
 
     def sensitivity(self, u: Array) -> Array:
         """Derivatives of each run's residual by the free coordinates over its noise, shape (R, q, n + m)."""
@@ -72,27 +84,59 @@ class Evidence:
         return np.diag((_PRIOR_SPREAD * np.maximum(1.0, np.abs(self.u[self.free]))) ** -2.0)
 
     def draws(self, count: int, seed: int) -> Array:
-        """Draw coordinates around the fit, shape (count, p): a normal distribution and its mirror image, in bounds."""
+        """Draw coordinates that the runs leave possible, shape (count, p), an even number.
+
+        A normal distribution around the fit and its mirror image; where the runs leave a direction open, these set
+        out from there to find what else there is.
+        """
+        around = self._around_the_fit(count, seed)
+        if not self.is_open:
+            return around
+        runs = self.working.only(np.arange(len(self.root_weights)) < self.runs)
+        out = around.copy()
+        out[:, self.free] = walked(lambda v: self._log_density(runs, v), around[:, self.free], _STEPS, seed)
+        return out
+
+    def _around_the_fit(self, count: int, seed: int) -> Array:
         j = self.sensitivity(self.u[None])[0, :, : self.runs]
         values, vectors = np.linalg.eigh(self.prior() + j @ j.T)
         normal = np.random.default_rng(seed).standard_normal((count // 2, len(values)))
         moved = (normal / np.sqrt(values)) @ vectors.T
         out = np.repeat(self.u[None], 2 * len(moved), axis=0)
         out[:, self.free] += np.concatenate([moved, -moved])
-        return np.asarray(np.clip(out, self.working.lower, self.working.upper))
+        # a term that vanished altogether would leave no best split
+        low, high = self.u + _INSIDE * (self.working.lower - self.u), self.u + _INSIDE * (self.working.upper - self.u)
+        return np.asarray(np.clip(out, low, high))
 
-    def target(self, u: Array, flops: float, quantity: str) -> Array:
+    def _log_density(self, runs: Working, free: Array) -> Array:
+        """ln of what a law's free coordinates (m, q) are worth: how near the runs, and that they are of order one."""
+        u = np.repeat(self.u[None], len(free), axis=0)
+        u[:, self.free] = free
+        inside = ((u >= self.working.lower) & (u <= self.working.upper)).all(axis=1)
+        with np.errstate(all="ignore"):
+            value = runs.at(np.clip(u, self.working.lower, self.working.upper)).value
+            r = ((np.log(value) if self.log else value) - self.target) * self.root_weights[: self.runs] / self.noise
+            size = _PRIOR_SPREAD if self.working.centred else np.maximum(_PRIOR_SPREAD, np.abs(self.u[self.free]))
+            density = -0.5 * ((r**2).sum(axis=1) + ((free / size) ** 2).sum(axis=1))
+        return np.where(inside & np.isfinite(density), density, -np.inf)
+
+    def quantity(self, u: Array, flops: float, quantity: str) -> Array:
         """ln L* or ln N* for a budget, shape (R,); NaN where no split is best."""
         return target_of(self.law, self.working.to_natural(u), flops, quantity)
 
-    def target_slope(self, u: Array, flops: float, quantity: str) -> Array:
-        """Derivatives of the target by the free coordinates, shape (R, q), by central differences."""
-        step = _STEP * np.maximum(1.0, np.abs(self.u)) * np.eye(len(self.u))[self.free]
-        ends = [
-            self.target((u[:, None] + side * step).reshape(-1, u.shape[1]), flops, quantity).reshape(len(u), -1)
-            for side in (1, -1)
-        ]
-        return np.asarray((ends[0] - ends[1]) / (2 * step.max(axis=1)))
+    def quantity_slope(self, u: Array, flops: float, quantity: str) -> Array:
+        """Derivatives of the quantity by the free coordinates, (R, q): central differences, one-sided on a bound."""
+        below, above = (u - self.working.lower)[:, self.free], (self.working.upper - u)[:, self.free]
+        usual = _STEP * np.maximum(1.0, np.abs(self.u[self.free]))
+        size = np.where((below > 0) & (above > 0), np.minimum(usual, np.minimum(below, above) / 2), usual)
+        up, down = np.where(above > 0, size, 0.0), np.where(below > 0, size, 0.0)
+        ends = [self._moved(u, step, flops, quantity) for step in (up, -down)]
+        return np.asarray((ends[0] - ends[1]) / (up + down))
+
+    def _moved(self, u: Array, step: Array, flops: float, quantity: str) -> Array:
+        """The target where each free coordinate alone has moved by its step, both of shape (R, q)."""
+        moved = u[:, None] + step[:, :, None] * np.eye(u.shape[1])[self.free]
+        return self.quantity(moved.reshape(-1, u.shape[1]), flops, quantity).reshape(step.shape)
 
 
 def target_of(law: Law, theta: Array, flops: float, quantity: str) -> Array:
@@ -145,25 +189,26 @@ def evidence_of(fit: FitResult, params: Array, tokens: Array) -> Evidence:
         runs=len(rows),
         noise=_noise(fit, np.log(predicted / loss) if log else (predicted - loss) / scale, weights, int(free.sum())),
         log=log,
+        target=np.log(loss / scale) if log else loss / scale,
+        is_open=bool(fit.certificate.on_bound) or fit.certificate.condition > LARGE_CONDITION,
     )
 
 
-def question_of(evidence: Evidence, flops: float, quantity: str, draws: int = 40, seed: int = 0) -> Question:
-    """The design question of a quantity at a budget, over draws of the law; every candidate costs 1.
+def question_of(evidence: Evidence, u: Array, flops: float, quantity: str) -> Question:
+    """The design question of a quantity at a budget, over draws ``u`` (R, p) of the law; every candidate costs 1.
 
     Raises
     ------
     UserError
         If hardly any draw has a best split.
     """
-    u = evidence.draws(draws, seed)
-    wanted = evidence.target_slope(u, flops, quantity)
+    wanted = evidence.quantity_slope(u, flops, quantity)
     step = max(1, _NUMBERS // len(evidence.root_weights))
     parts = [_split(evidence, evidence.sensitivity(u[i : i + step])) for i in range(0, len(u), step)]
     known, tried = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     usable = (np.isfinite(known) & np.isfinite(wanted)[:, :, None]).all(axis=(1, 2))
     usable &= np.isfinite(tried).all(axis=(1, 2))
-    if usable.sum() < min(_LEAST_DRAWS, draws):
+    if usable.sum() < min(_LEAST_DRAWS, len(u)):
         raise UserError(
             "These runs say too little about the law for others to be chosen by it.",
             fix="Train a few small runs that vary N and D apart first.",
