@@ -10,12 +10,13 @@ from scaling_core.fitting import FitResult
 from scaling_core.planning import Plan, Scenario
 from scaling_core.planning.downstream import downstream
 from scaling_core.planning.words import between, duration, energy, money, sentence
+from scaling_core.runs import Metric
 from scaling_core.units import format_count, format_flops, format_number
 
 
-def say(scenario: Scenario, answer: Plan) -> None:
+def say(scenario: Scenario, answer: Plan, metric: Metric) -> None:
     """One line that a stakeholder can read."""
-    text = sentence(scenario, answer, lambda s: f"\x00{s}\x01")
+    text = sentence(scenario, answer, lambda s: f"\x00{s}\x01", metric)
     st.markdown(f"### {frame.plain(text).replace(chr(0), ':primary[').replace(chr(1), ']')}")
 
 

@@ -43,6 +43,7 @@ from scaling_core.planning.shape_near import shape_near
 from scaling_core.planning.trust import trust
 from scaling_core.planning.valley import ZONES, valley, zone
 from scaling_core.planning.whatmatters import pareto, tornado
+from scaling_core.runs import LOSS
 from scaling_core.units import format_count
 
 Section = Callable[[Basis, Scenario, Plan], None]
@@ -82,10 +83,10 @@ def sizes(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     st.caption(
         "Any size in a zone reaches the loss of the best one with so much more compute: choose what is handy to serve."
     )
-    shapes(answer)
+    shapes(answer, of_loss=basis.metric == LOSS)
 
 
-def shapes(answer: Plan) -> None:
+def shapes(answer: Plan, *, of_loss: bool) -> None:
     """A concrete architecture near N*, and learning rates and batches by published rules."""
     left, right = st.columns([2, 3])
     with left:
@@ -110,7 +111,7 @@ def shapes(answer: Plan) -> None:
             for r in recipes(answer.params, answer.tokens, answer.flops)
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True)
-        if math.isfinite(answer.loss):
+        if of_loss and math.isfinite(answer.loss):
             critical = format_count(float(kaplan_critical_batch(answer.loss)))
             st.caption(f"Critical batch at this loss, by Kaplan et al. 2020: {critical} tokens.")
 
@@ -173,7 +174,8 @@ def machine(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             "On the fullest accelerator, with one sequence of 2,048 tokens a replica; a tenth of the memory is kept "
             "free. Korthikanti et al. 2022, arXiv 2205.05198; Rajbhandari et al. 2020, arXiv 1910.02054."
         )
-    parallel(answer, float(terms.n_gpus), fewest)
+    if basis.metric == LOSS:  # the critical batch is read off a loss
+        parallel(answer, float(terms.n_gpus), fewest)
     formats(terms)
     with st.expander("Published utilisations", icon=":material/menu_book:"):
         st.dataframe(pd.DataFrame([asdict(r) for r in published_mfu()]), hide_index=True)

@@ -7,6 +7,7 @@ from scaling_core.charts.plan import plan_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
+from scaling_core.runs import LOSS
 from scaling_core.units import format_flops, format_latex
 
 #: The slider spans this many times below the smallest and above the largest run, or this when neither is known.
@@ -28,7 +29,7 @@ def body() -> None:
         return
     scenario, answer = answered(basis)
     with top:
-        plan_answer.say(scenario, answer)
+        plan_answer.say(scenario, answer, basis.metric)
     warnings(basis, answer)
     main_chart(basis, scenario, answer)
     plan_answer.cards(scenario, answer)
@@ -55,6 +56,12 @@ def warnings(basis: Basis, answer: Plan) -> None:
     if basis.doubts:
         st.warning(
             "This plan stands on a doubtful fit. " + frame.plain(" ".join(basis.doubts)), icon=":material/warning:"
+        )
+    if basis.metric != LOSS:
+        st.info(
+            f"This law is of {frame.plain(basis.metric.title)}: where the charts say loss, they show "
+            f"{frame.plain(basis.metric.cost_title)}.",
+            icon=":material/info:",
         )
     if not basis.has_optimum:
         st.info(frame.plain(basis.notes[-1]), icon=":material/info:")
