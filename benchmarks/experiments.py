@@ -1,6 +1,6 @@
 """What a planned set of runs is worth beside others of equal cost: errors at a budget far beyond, by simulation.
 
-    .venv/bin/python -m benchmarks.experiments [--repeats 50] [--noise 0.005 0.01] [--objective mse-log]
+    .venv/bin/python -m benchmarks.experiments [--repeats 40] [--noise 0.005 0.01] [--objective mse-log]
 
 Each repeat draws twelve small runs from a true law with noise in ln L, fits Chinchilla's law, asks for runs worth 1e20
 FLOPs in view of a target of 1e23, measures those runs too (four times over), refits on all and compares the lowest
@@ -66,7 +66,7 @@ class Errors:
 def main() -> None:
     """Print a table for each truth, and for all."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repeats", type=int, default=50, help="repeats for each true law")
+    parser.add_argument("--repeats", type=int, default=40, help="repeats for each true law")
     parser.add_argument("--noise", type=float, nargs=2, default=(0.005, 0.01), help="least and most noise in ln L")
     parser.add_argument("--objective", default="mse-log")
     options = parser.parse_args()
