@@ -42,7 +42,7 @@ def standard_points() -> Points:
     return _points("240 points drawn from a known law", chinchilla_like(240), Selection())
 
 
-def checkpoint_points(n: int, per_run: int = 60) -> Points:
+def checkpoint_points(n: int, per_run: int = 10) -> Points:
     """``n`` checkpoints of runs whose loss follows a law as they go on."""
     rng = np.random.default_rng(n)
     runs, step = n // per_run, np.arange(1, per_run + 1)

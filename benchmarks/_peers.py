@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ def _run_chinchilla(grid: dict[str, Any], unit: float, x: np.ndarray, y: np.ndar
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Its overflows at far starts are its own affair."""
-    with np.errstate(all="ignore"), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+    with np.errstate(all="ignore"), Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         yield
 
 
