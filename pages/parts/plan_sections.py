@@ -34,7 +34,10 @@ from scaling_core.planning.parallel import (
     ideal_precision_speedup,
     implied_matmul_share,
     modelled_precision_speedup,
+    pipeline_bubble,
+    ring_all_reduce_seconds,
     speedup,
+    straggler_slowdown,
 )
 from scaling_core.planning.published_mfu import measured_fp8, mfu_curve, published_mfu
 from scaling_core.planning.recipes import kaplan_critical_batch, recipes
@@ -44,8 +47,10 @@ from scaling_core.planning.trust import trust
 from scaling_core.planning.valley import ZONES, valley, zone
 from scaling_core.planning.whatmatters import pareto, tornado
 from scaling_core.runs import LOSS
-from scaling_core.units import format_count
+from scaling_core.units import format_count, format_number
 
+#: Micro-batches of a step, and how much the speed of nodes scatters, where a plan does not say.
+_MICRO_BATCHES, _NODE_SPREAD = 32, 0.014
 Section = Callable[[Basis, Scenario, Plan], None]
 _LOOK = {"problem": (":material/error:", "red"), "doubt": (":material/warning:", "orange"),
          "good": (":material/check_circle:", "green")}  # fmt: skip
@@ -157,13 +162,13 @@ def machine(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         return
     near = shape_near(answer.params)
     st.markdown("**The fewest accelerators that hold it while it trains**")
-    fewest = 1
+    fewest, pipeline = 1, 1
     try:
         found = fewest_gpus(near.decoder, terms.hardware, MemorySetup(recompute="selective", zero=1))
     except UserError as error:
         frame.show_error(error)
     else:
-        s, fewest = found.setup, found.n_gpus
+        s, fewest, pipeline = found.setup, found.n_gpus, found.setup.pipeline_parallel
         st.markdown(
             f"{found.n_gpus} × {frame.plain(terms.hardware.name)}: tensor parallel {s.tensor_parallel}, pipeline "
             f"{s.pipeline_parallel}, data parallel {s.data_parallel}, ZeRO {s.zero}, recomputation {s.recompute}."
@@ -174,11 +179,33 @@ def machine(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             "On the fullest accelerator, with one sequence of 2,048 tokens a replica; a tenth of the memory is kept "
             "free. Korthikanti et al. 2022, arXiv 2205.05198; Rajbhandari et al. 2020, arXiv 1910.02054."
         )
+    waits(answer, terms, pipeline)
     if basis.metric == LOSS:  # the critical batch is read off a loss
         parallel(answer, float(terms.n_gpus), fewest)
     formats(terms)
     with st.expander("Published utilisations", icon=":material/menu_book:"):
         st.dataframe(pd.DataFrame([asdict(r) for r in published_mfu()]), hide_index=True)
+
+
+def waits(answer: Plan, terms: Terms, pipeline: int) -> None:
+    """What a step waits for: gradients summed over replicas, an idle pipeline, the slowest node."""
+    said = []
+    n = float(terms.n_gpus)
+    if terms.hardware.intranode_gb_per_s and n > 1:
+        seconds = float(ring_all_reduce_seconds(4 * answer.params, n, terms.hardware.intranode_gb_per_s * 1e9))
+        said.append(
+            f"summing FP32 gradients over {n:,.0f} accelerators takes {format_number(seconds)} s at "
+            f"{terms.hardware.intranode_gb_per_s:g} GB/s (2(n−1)/n of the bytes, ring)"
+        )
+    if pipeline > 1:
+        idle = float(pipeline_bubble(pipeline, _MICRO_BATCHES))
+        said.append(f"a pipeline of {pipeline} stages idles {100 * idle:.0f}% with {_MICRO_BATCHES} micro-batches")
+    nodes = max(1.0, n / 8)
+    if nodes > 1:
+        slow = float(straggler_slowdown(nodes, _NODE_SPREAD))
+        said.append(f"the slowest of {nodes:,.0f} nodes costs {100 * slow:.1f}% (σ√(2 ln n), σ = {_NODE_SPREAD:g})")
+    if said:
+        st.markdown("**What a step waits for:** " + frame.plain("; ".join(said)) + ".")
 
 
 def formats(terms: Terms) -> None:
