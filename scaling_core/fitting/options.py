@@ -81,6 +81,11 @@ def constrain(working: Working, law: Law, constraints: tuple[Constraint, ...]) -
             )
         working.lower[i] = max(working.lower[i], working.coordinate(i, max(c.low, own.lower)))
         working.upper[i] = min(working.upper[i], working.coordinate(i, min(c.high, own.upper)))
+        if working.lower[i] > working.upper[i]:  # a break must have runs on both sides, say
+            raise UserError(
+                f"{c.format()} lies where these runs say nothing of {law.title}.",
+                fix="Choose a value among the runs, or leave the parameter free.",
+            )
         if c.is_fixed:
             fixed.append(i)
     return tuple(fixed)

@@ -14,10 +14,10 @@ from scaling_core.fitting import FitResult
 #: Cases of one test, few enough to see quickly which failed.
 TOGETHER = 25
 #: Seeds of cases that once ended in a warning, another exception or a number that was not finite.
-ONCE_WRONG = (4, 21, 36, 42, 65, 117, 5308, 5331, 5694, 10584, 1000452, 1000680)
+ONCE_WRONG = (1932, 4, 21, 36, 42, 65, 117, 5308, 5331, 5694, 10584, 1000452, 1000680)
 
 
-@pytest.mark.parametrize("first", range(0, 200, TOGETHER))
+@pytest.mark.parametrize("first", range(0, 50, TOGETHER))
 def test_random_runs_are_answered_honestly(first: int) -> None:
     for seed in range(first, first + TOGETHER):
         answered_honestly(seed, thorough=seed % 10 == 0)
