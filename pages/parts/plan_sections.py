@@ -222,6 +222,7 @@ def formats(terms: Terms) -> None:
             "modelled": f"{modelled_precision_speedup(ideal_precision_speedup(peak, peaks[used]), share):.3g}×",
         }
         for name, peak in peaks.items()
+        if peak >= peaks[used]  # measured speed-ups say nothing of slower formats
     ]
     st.markdown(f"**Other number formats,** against {used}")
     st.dataframe(pd.DataFrame(rows), hide_index=True)

@@ -187,7 +187,12 @@ def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], e
         notes.append(
             f"{epochs:.0f} passes are beyond the point of no return ({limit:.0f}): more of them add next to nothing."
         )
-    if scenario.demand.tokens and scenario.flops and point["flops"] > scenario.flops * 1.001:
+    if (
+        scenario.params is None
+        and scenario.demand.tokens
+        and scenario.flops
+        and point["flops"] > scenario.flops * 1.001
+    ):
         notes.append(
             f"To save over its life, this model is trained with {format_flops(point['flops'])} FLOPs, "
             f"{format_ratio(point['flops'] / scenario.flops)} the budget; it has the loss that the budget can reach."
