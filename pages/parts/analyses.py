@@ -19,6 +19,7 @@ from scaling_core.fitting.isoflop import IsoflopProfiles, isoflop_profiles
 from scaling_core.fitting.outcome import GOPHER_FLOPS, main_quantity
 from scaling_core.fitting.profile import Profile, profile
 from scaling_core.fitting.sensitivity import sensitivity as under_every_objective
+from scaling_core.fitting.verdict import Verdict, judge
 from scaling_core.laws import LAWS, get_law
 from scaling_core.planning import Budget
 
@@ -40,6 +41,11 @@ def findings() -> tuple[Finding, ...]:
     """Return what speaks for and against the fit on screen, and for the budget where one is typed."""
     asked = target_flops(data.current_fit()) if state.get("budget").strip() else None
     return _findings(data.choices(), asked)
+
+
+def verdict() -> Verdict:
+    """Return how far the fit on screen can be believed: its solve, and what was found of it."""
+    return judge(data.current_fit().certificate, findings())
 
 
 @st.cache_resource(max_entries=64, show_spinner="Looking at the fit from every side")

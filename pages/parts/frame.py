@@ -10,11 +10,12 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
-from pages.parts import data, state, style
+from pages.parts import analyses, data, state, style
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.palette import DARK, LIGHT, Palette
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
+from scaling_core.fitting.verdict import Verdict
 from scaling_core.planning import get_published
 from scaling_core.runs import RunTable, safe_csv
 from scaling_core.units import format_flops
@@ -112,14 +113,15 @@ def _law_line(fit: FitResult, page_title: str) -> None:
         st.markdown(f":material/show_chart: {plain(published.title)}")
         st.badge("published", color="gray", icon=":material/menu_book:", help=f"{published.source}. Not fitted here.")
         return
-    certificate = fit.certificate
-    color, icon = _BADGE[certificate.grade]
     st.markdown(f":material/show_chart: {plain(fit.law.title)}")
-    reasons = " ".join(certificate.reasons) or (
-        f"Converged; {certificate.starts_agreeing} of {certificate.starts} starts agree; nothing in the runs speaks "
-        "against it. How well it predicts other runs is not tested by this."
-    )
-    st.badge(f"fit: {certificate.grade}", color=color, icon=icon, help=reasons)
+    _verdict_badge(analyses.verdict())
+
+
+def _verdict_badge(verdict: Verdict) -> None:
+    """The certificate of the solve and what was found of the fit, as one badge; which is which is its tooltip."""
+    color, icon = _BADGE[verdict.grade]
+    more = " The Law page lists what counts for and against it." if verdict.reasons else ""
+    st.badge(f"fit: {verdict.grade}", color=color, icon=icon, help=plain(f"{verdict.text}{more}"))
 
 
 def _share() -> None:

@@ -17,23 +17,31 @@ from scaling_core.units import format_count, format_number
 
 KIND = "fit"
 _THIS = "This fit"
-_FORMATS = {"Python": ("python", as_python), "LaTeX": ("latex", as_latex)}
+_FORMATS = {
+    "Python": ("python", lambda fit: as_python(fit, analyses.verdict())),
+    "LaTeX": ("latex", as_latex),
+}
 
 
 def draw(fit: FitResult) -> None:
     """Copy, save, compare."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        frame.json_download("Fit as JSON", fit.to_json(), f"{fit.law.name.split(':')[0]}.json", "fit_json")
+        frame.json_download("Fit as JSON", _as_json(fit), f"{fit.law.name.split(':')[0]}.json", "fit_json")
         st.page_link("pages/views/plan.py", label="Plan with this law", icon=":material/explore:")
     shown = st.segmented_control("Copy as", [*_FORMATS, "JSON"], key="copy_as", default="Python", required=True)
     if shown == "JSON":
-        short = {**fit.to_json(), "bootstrap": {"method": fit.method, "seed": fit.seed, "draws": "in the file"}}
+        short = {**_as_json(fit), "bootstrap": {"method": fit.method, "seed": fit.seed, "draws": "in the file"}}
         st.code(json.dumps(short, indent=2), language="json", height=320)
     else:
         language, write = _FORMATS[shown]
         st.code(write(fit), language=language, height=320)
     _save(fit)
     _compare(fit)
+
+
+def _as_json(fit: FitResult) -> dict:
+    """The fit and what is made of it, as the command line gives it."""
+    return {**fit.to_json(), "verdict": analyses.verdict().to_json()}
 
 
 def _save(fit: FitResult) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_files
+from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_table, load_measured
 from scaling_core.cli.output import json_text, show
+from scaling_core.fitting.diagnostics import diagnose
+from scaling_core.fitting.verdict import judge
 
 
 def add(commands: Any) -> None:
@@ -19,6 +21,11 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the fit."""
-    result = fit_files(options)
-    show(json_text(result.to_json(options.level)) if options.json else result.summary(options.level))
+    """Print the fit, and what a second look makes of it."""
+    table = load_measured(options)
+    result = fit_table(options, table)
+    verdict = judge(result.certificate, diagnose(table, result))
+    if options.json:
+        show(json_text({**result.to_json(options.level), "verdict": verdict.to_json()}))
+    else:
+        show(f"{result.summary(options.level)}\n{verdict.summary()}")

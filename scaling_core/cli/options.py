@@ -154,7 +154,11 @@ def chosen_selection(options: argparse.Namespace) -> Selection:
 
 def fit_files(options: argparse.Namespace) -> FitResult:
     """The law asked for, fitted to the runs of the files."""
-    table = load_measured(options)
+    return fit_table(options, load_measured(options))
+
+
+def fit_table(options: argparse.Namespace, table: RunTable) -> FitResult:
+    """The law asked for, fitted to runs that are already read."""
     return fit(
         chosen_law(options, table),
         table,

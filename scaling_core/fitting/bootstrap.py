@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from scaling_core.fitting.certificate import CONVERGED_GRADIENT
-from scaling_core.fitting.solver import Problem, minimise
+from scaling_core.fitting.parts import Part, minimise_parts
+from scaling_core.fitting.solver import Problem
 from scaling_core.laws import Array, Index
 
-#: Numbers (resamples times runs) that go to one thread together: the same whatever the cores, so that digits are.
-_PART_NUMBERS, _LEAST_ROWS = 60_000, 16
 _MAX_REDRAWS = 200
 #: Refits start at the full fit: one that needs more than this has wandered off, and is counted as lost.
 _MAX_ITERATIONS = 150
 
 #: What to refit in some of the resamples: the problem, and weights of shape (n,) or (rows, n).
-Part = tuple[Problem, Array]
+Resampled = tuple[Problem, Array]
 
 
 def pairs(problem: Problem, u: Array, weights: Array, groups: Array, resamples: int, seed: int) -> tuple[Array, int]:
@@ -38,24 +35,19 @@ def resample_counts(groups: Array, resamples: int, at_least: int, seed: int) -> 
     return counts[:, index].astype(float)
 
 
-def refit(problem: Problem, u: Array, resamples: int, part: Callable[[slice], Part]) -> tuple[Array, int]:
+def refit(problem: Problem, u: Array, resamples: int, resampled: Callable[[slice], Resampled]) -> tuple[Array, int]:
     """Refit each resample from the full fit ``u`` (p,). Returns draws (R, p) and how many failed.
 
-    ``part`` says what to refit in a slice of the resamples; all of them at once might not fit into memory.
+    ``resampled`` says what to refit in a slice of the resamples; all of them at once might not fit into memory.
     """
-    step = max(_LEAST_ROWS, _PART_NUMBERS // problem.target.size)
 
-    def solve(start: int) -> tuple[Array, Array]:
-        rows = slice(start, min(start + step, resamples))
-        posed, weights = part(rows)
-        solution = minimise(posed, np.repeat(u[None], rows.stop - start, axis=0), weights, _MAX_ITERATIONS)
-        return solution.u, solution.gradient_norm
+    def part(rows: slice) -> Part:
+        posed, weights = resampled(rows)
+        return posed, np.repeat(u[None], rows.stop - rows.start, axis=0), weights
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        solved = list(pool.map(solve, range(0, resamples, step)))
-    draws = np.concatenate([s[0] for s in solved])
-    converged = np.concatenate([s[1] for s in solved]) <= CONVERGED_GRADIENT
-    return draws[converged], int((~converged).sum())
+    found = minimise_parts(resamples, problem.target.size, part, _MAX_ITERATIONS)
+    converged = found.gradient_norm <= CONVERGED_GRADIENT
+    return found.u[converged], int((~converged).sum())
 
 
 def _draw(groups: Array, resamples: int, at_least: int, seed: int) -> tuple[Index, Index]:

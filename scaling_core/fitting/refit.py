@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
-from scaling_core.fitting.solver import Problem, Solution, minimise
+from scaling_core.fitting.parts import Part, minimise_parts
+from scaling_core.fitting.solver import Problem, Solution
 from scaling_core.laws import Array
 
-#: Numbers solved together: small enough for the working arrays to stay in a core's cache.
-_CHUNK_NUMBERS = 24_000
 #: Refits start near their end: one that needs more than this is on a ridge so flat that further steps change nothing.
 _MAX_ITERATIONS = 100
 #: Starts whose totals are this near have come to one optimum.
@@ -26,6 +22,7 @@ def refits(problem: Problem, starts: Array, weights: Array) -> Solution:
     starts : array, shape (S, p)
         Working coordinates, usually those of the full fit.
     weights : array, shape (B, n)
+        B is at least 1.
 
     Returns
     -------
@@ -33,11 +30,15 @@ def refits(problem: Problem, starts: Array, weights: Array) -> Solution:
         B rows.
     """
     starts = np.atleast_2d(starts)
-    chunk = max(8, _CHUNK_NUMBERS // problem.target.size) // len(starts) or 1
-    parts = [weights[i : i + chunk] for i in range(0, len(weights), chunk)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        solved = list(pool.map(lambda part: _best_of(problem, starts, part), parts))
-    return Solution(*(np.concatenate([getattr(s, name) for s in solved]) for name in ("u", "total", "gradient_norm")))
+    b, s = len(weights), len(starts)
+
+    def part(rows: slice) -> Part:
+        index = np.arange(rows.start, rows.stop)
+        return problem, starts[index % s], weights[index // s]
+
+    found = minimise_parts(b * s, weights.shape[1], part, _MAX_ITERATIONS)
+    best = found.total.reshape(b, s).argmin(axis=1) + s * np.arange(b)
+    return Solution(found.u[best], found.total[best], found.gradient_norm[best])
 
 
 def distinct_ends(solution: Solution, most: int = 3) -> Array:
@@ -46,10 +47,3 @@ def distinct_ends(solution: Solution, most: int = 3) -> Array:
     totals = solution.total[order]
     new = np.append(True, np.diff(totals) > _SAME * np.abs(totals[:-1]))
     return solution.u[order[new & np.isfinite(totals)][:most]]
-
-
-def _best_of(problem: Problem, starts: Array, weights: Array) -> Solution:
-    b, s = len(weights), len(starts)
-    found = minimise(problem, np.tile(starts, (b, 1)), np.repeat(weights, s, axis=0), _MAX_ITERATIONS)
-    best = found.total.reshape(b, s).argmin(axis=1) + s * np.arange(b)
-    return Solution(found.u[best], found.total[best], found.gradient_norm[best])

@@ -6,8 +6,6 @@ each subset are followed; then each subset tries where the others ended.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +13,8 @@ from numpy.typing import NDArray
 
 from scaling_core.fitting.certificate import CONVERGED_GRADIENT, Certificate, certify
 from scaling_core.fitting.fit import Posed
-from scaling_core.fitting.solver import Problem, Solution, minimise
+from scaling_core.fitting.parts import join, minimise_parts
+from scaling_core.fitting.solver import Problem, Solution
 from scaling_core.laws import Array, Mask
 
 Indices = NDArray[np.intp]
@@ -29,8 +28,6 @@ _FIRST_ITERATIONS, _FINALISTS, _MOST_ITERATIONS = 40, 3, 200
 _BORROWED = 2
 #: From so many rows on, this many at most: each start costs more than it is worth.
 _LARGE, _FOLLOWED_IN_LARGE = 4_000, 3
-#: Numbers of a batch solved together: small enough for its working arrays to stay in a core's cache.
-_CHUNK_NUMBERS = 24_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def _cheapest(problem: Problem, starts: Array, weights: Array, followed: int) ->
 def _first(problem: Problem, starts: Array, weights: Array) -> Solution:
     """Where starts are after some iterations; of an objective with a kink, on its smoothest stand-in."""
     smooth = replace(problem, objective=problem.objective.continuation[0])
-    found = _minimise_chunks(smooth, starts, weights, _FIRST_ITERATIONS)
+    found = _minimise_each(smooth, starts, weights, _FIRST_ITERATIONS)
     if smooth.objective == problem.objective:
         return found
     total = problem.total(problem.residuals(found.u), weights)
@@ -93,7 +90,7 @@ def _finish(problem: Problem, solution: Solution, owner: Indices, weights: Array
     on = on[~(solution.gradient_norm[on] <= CONVERGED_GRADIENT)]
     if not len(on):
         return solution
-    more = _minimise_chunks(problem, solution.u[on], weights[owner[on]], _MOST_ITERATIONS)
+    more = _minimise_each(problem, solution.u[on], weights[owner[on]], _MOST_ITERATIONS)
     u, total, norm = solution.u.copy(), solution.total.copy(), solution.gradient_norm.copy()
     u[on], total[on], norm[on] = more.u, more.total, more.gradient_norm
     return Solution(u, total, norm)
@@ -104,7 +101,7 @@ def _borrow(problem: Problem, solution: Solution, owner: Indices, weights: Array
     best = [own[np.argmin(solution.total[own])] for own in _owned(owner, len(weights))]
     starts, lender = _cheapest(problem, solution.u[best], weights, _BORROWED + 1)
     more = _first(problem, starts, weights[lender])
-    return _join([solution, more]), np.concatenate([owner, lender])
+    return join([solution, more]), np.concatenate([owner, lender])
 
 
 def _owned(owner: Indices, count: int) -> list[Indices]:
@@ -112,20 +109,9 @@ def _owned(owner: Indices, count: int) -> list[Indices]:
     return [np.flatnonzero(owner == k) for k in range(count)]
 
 
-def _minimise_chunks(problem: Problem, starts: Array, weights: Array, iterations: int) -> Solution:
-    chunk = max(8, _CHUNK_NUMBERS // problem.target.size)
-    cuts = range(0, len(starts), chunk)
-
-    def solve(i: int) -> Solution:
-        return minimise(problem, starts[i : i + chunk], weights[i : i + chunk], iterations)
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        parts = list(pool.map(solve, cuts))
-    return _join(parts)
-
-
-def _join(parts: list[Solution]) -> Solution:
-    return Solution(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("u", "total", "gradient_norm")))
+def _minimise_each(problem: Problem, starts: Array, weights: Array, iterations: int) -> Solution:
+    count, runs = weights.shape
+    return minimise_parts(count, runs, lambda rows: (problem, starts[rows], weights[rows]), iterations)
 
 
 def _best(posed: Posed, solution: Solution, mine: Mask, kept: Mask) -> SubsetFit:

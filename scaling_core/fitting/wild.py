@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling_core.fitting.bootstrap import Part, refit
+from scaling_core.fitting.bootstrap import Resampled, refit
 from scaling_core.fitting.sandwich import sandwich
 from scaling_core.fitting.solver import Problem
 from scaling_core.laws import Array
@@ -30,7 +30,7 @@ def wild(problem: Problem, u: Array, weights: Array, groups: Array, resamples: i
     _, index = np.unique(groups, return_inverse=True)
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(resamples, int(index.max()) + 1))
 
-    def part(rows: slice) -> Part:
+    def resampled(rows: slice) -> Resampled:
         return replace(problem, target=predicted - signs[rows][:, index] * stretched), weights
 
-    return refit(problem, u, resamples, part)
+    return refit(problem, u, resamples, resampled)

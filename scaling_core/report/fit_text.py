@@ -1,13 +1,16 @@
-"""A fit as text to paste elsewhere: Python that predicts and refits, LaTeX with numbers and intervals."""
+"""A fit as text to paste elsewhere: Python that predicts, LaTeX with numbers and intervals."""
 
 from __future__ import annotations
 
+import textwrap
+
 from scaling_core.fitting import DEFAULT_LEVEL, FitResult
+from scaling_core.fitting.verdict import Verdict, judge
 from scaling_core.units import format_latex
 
 _PYTHON = '''"""{title}, fitted to {n} points: objective {objective} = {value!r}.
 
-Certificate: {grade}; {agreeing} of {starts} starts agree.
+{verdict}
 """
 
 import numpy as np
@@ -31,17 +34,19 @@ if __name__ == "__main__":
 '''
 
 
-def as_python(fit: FitResult) -> str:
-    """A module that holds the parameters at full precision and predicts with them; it runs as it stands."""
+def as_python(fit: FitResult, verdict: Verdict | None = None) -> str:
+    """A module that holds the parameters at full precision and predicts with them; it runs as it stands.
+
+    Without a ``verdict``, which takes the runs, it says what the certificate alone tells.
+    """
+    verdict = verdict or judge(fit.certificate, ())
     middle = {name: (fit.ranges[name][0] * fit.ranges[name][1]) ** 0.5 for name in fit.law.predictors}
     return _PYTHON.format(
         title=_quotable(fit.law.title),
         n=fit.n_points,
         objective=_quotable(fit.objective) + (f" (delta {fit.delta:g})" if fit.delta else ""),
         value=fit.value,
-        grade=fit.certificate.grade,
-        agreeing=fit.certificate.starts_agreeing,
-        starts=fit.certificate.starts,
+        verdict=textwrap.fill(_quotable(f"Verdict: {verdict.grade}. {verdict.text}"), 100),
         parameters="\n".join(f"    {name!r}: {value!r}," for name, value in fit.parameters.items()),
         law=fit.law.name,
         what=_quotable(fit.metric.cost_title),

@@ -149,6 +149,13 @@ def test_fit_for_people_names_intervals_and_certificate(capsys: Capture, grid_cs
     assert "certificate: good" in text
 
 
+def test_fit_says_the_same_verdict_to_people_and_programs(capsys: Capture, grid_csv: str) -> None:
+    verdict = answered(capsys, "fit", grid_csv, "--law", "chinchilla", "--bootstrap", "0", "--json")["verdict"]
+    text = said(capsys, "fit", grid_csv, "--law", "chinchilla", "--bootstrap", "0")
+    assert f"verdict: {verdict['grade']}\n  {verdict['solve']}" in text
+    assert all(f"  ! {reason}" in text for reason in verdict["reasons"])
+
+
 def test_fit_takes_every_setting(capsys: Capture, grid_csv: str) -> None:
     settings = ("--objective", "huber-log", "--delta", "0.01", "--weights", "flops^0.5", "--bound", "E=1:1.7",
                 "--fix", "alpha=0.33", "--fix", "beta=0.35", "--method", "wild", "--bootstrap", "20")  # fmt: skip

@@ -29,7 +29,9 @@ def highest_losses(e: Evidence) -> Finding | None:
 
 
 def _left_out(e: Evidence) -> Finding | None:
-    most = int(np.clip(_SHARE * len(e.rows), _FEWEST, _MOST))
+    most = min(int(np.clip(_SHARE * len(e.rows), _FEWEST, _MOST)), len(e.rows) - e.posed.problem.free - 1)
+    if most < 1:  # no run can be spared
+        return None
     path = drop_path_of(e.posed, e.u[None], range(1, most + 1), e.budget)
     factors = np.array([e.factor(value) for value in path[e.quantity]])
     other = np.array([e.is_another_plan(value) for value in path[e.quantity]])
