@@ -23,6 +23,7 @@ from scaling_core.fitting import DEFAULT_LEVEL, OBJECTIVES, FitResult
 from scaling_core.fitting.bands import allocation_exponents
 from scaling_core.fitting.corner import corner
 from scaling_core.fitting.curves import chain_curves, family
+from scaling_core.fitting.isoflop import IsoflopProfiles
 from scaling_core.runs import RunTable
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -244,14 +245,23 @@ def ways(runs: RunTable, fit: FitResult) -> None:
         alt_text="How fast the best size grows with compute, by three approaches",
         rows=rows,
     )
+    profiles = _profiles()
     for row in rows.itertuples():
-        if row.reason:
+        if row.reason and not (profiles and row.approach == "isoflop"):  # profiles say theirs themselves, below
             st.caption(f":material/info: {frame.plain(f'{row.title}: {row.reason}')}")
+    if profiles:
+        _draw_profiles(fit, profiles)
+
+
+def _profiles() -> IsoflopProfiles | None:
+    """The isoFLOP profiles of the runs; none where they hold none, which the row of that approach says."""
     try:
-        profiles = analyses.isoflop()
-    except UserError as error:
-        st.info(f"No isoFLOP profiles: {frame.plain(error.what)} {frame.plain(error.fix)}", icon=":material/info:")
-        return
+        return analyses.isoflop()
+    except UserError:
+        return None
+
+
+def _draw_profiles(fit: FitResult, profiles: IsoflopProfiles) -> None:
     for finding in profiles.findings:
         st.warning(f"{frame.plain(finding.text)} {frame.plain(finding.fix)}", icon=":material/warning:")
     law = None
@@ -262,6 +272,12 @@ def ways(runs: RunTable, fit: FitResult) -> None:
         key="isoflop_chart",
         alt_text="Loss against parameters at each budget, the curve through it, and the size of lowest loss",
         rows=profiles.profiles.drop(columns="flags").assign(flags=profiles.profiles["flags"].map(", ".join)),
+    )
+    dashed = "" if law is None else " Dashed: what the fitted law says at the same budgets."
+    st.caption(
+        "Solid curves: a parabola through the runs of each budget, named at its right. Diamonds: the best size by that "
+        "parabola, with its interval, hollow where something speaks against it. The thick line joins those that the "
+        f"power law goes through, from the smallest budget to the largest.{dashed}"
     )
 
 

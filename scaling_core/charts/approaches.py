@@ -96,7 +96,8 @@ def _text(exponent: float, low: float, high: float) -> str:
     if not math.isfinite(exponent):
         return "not found"
     number = format_number(exponent, 3)
-    return f"{number}  ({format_number(low, 3)}–{format_number(high, 3)})" if math.isfinite(low) else number
+    said = f"{format_number(low, 3)}–{format_number(high, 3)}" if math.isfinite(low) else "no interval"
+    return f"{number}  ({said})"
 
 
 def _row(name: str, count: int) -> alt.Y:

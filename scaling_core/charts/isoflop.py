@@ -33,7 +33,7 @@ def isoflop_chart(
     ----------
     points, curves, minima : frames ``points``, ``curves`` and ``profiles`` of ``fitting.isoflop.IsoflopProfiles``
         A minimum is a filled diamond with its interval, hollow where something speaks against it (the reason is its
-        tooltip). Those that the power laws go through are joined.
+        tooltip). Those that the power laws go through are joined, from the smallest budget to the largest.
     law : frame of ``fitting.curves.family`` at fixed compute
         What a law in N and D says at the same budgets, dashed.
     """
@@ -108,7 +108,7 @@ def _minima(canvas: Canvas, minima: pd.DataFrame) -> list[alt.Chart]:
     """Lowest points with their intervals, joined where the power laws go through them."""
     known = minima[minima["params"].between(*canvas.x_domain) & minima["loss"].between(*canvas.y_domain)]
     intervals = known[["params", "params_low", "params_high"]].itertuples(index=False)
-    rows = known[["params", "loss", "used"]].assign(
+    rows = known[["flops", "params", "loss", "used"]].assign(
         calm=[not flags for flags in known["flags"]],
         low=known["params_low"].clip(*canvas.x_domain),
         high=known["params_high"].clip(*canvas.x_domain),
@@ -122,10 +122,11 @@ def _minima(canvas: Canvas, minima: pd.DataFrame) -> list[alt.Chart]:
     tips = [("text", "C"), ("params_text", "best N"), ("ratio", "tokens per parameter"), ("flags", "against it")]
     fill = alt.FillValue(ground, condition={"test": "datum.calm", "value": ink})
     spread_mark = base.transform_filter("isValid(datum.low)").mark_rule(color=ink, strokeWidth=3, opacity=0.3)
+    joined = base.transform_filter("datum.used").mark_line(color=ink, strokeWidth=2.4)
     low = alt.X("low:Q", scale=position_scale(canvas.x_domain, log=True))
     diamond = base.mark_point(shape="diamond", size=130, stroke=ink, strokeWidth=1.8, opacity=1)
     return [
-        base.transform_filter("datum.used").mark_line(color=ink, strokeWidth=2.4).encode(x=canvas.x(), y=canvas.y()),
+        joined.encode(x=canvas.x(), y=canvas.y(), order=alt.Order("flops:Q")),  # by C: N* need not grow with it
         spread_mark.encode(x=low, x2="high:Q", y=canvas.y()),
         diamond.encode(x=canvas.x(), y=canvas.y(), fill=fill,
                        tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),

@@ -59,7 +59,7 @@ def approaches(
         Three rows, ``approach`` being envelope, isoflop and parametric: ``title``, ``a``, ``a_low``, ``a_high``,
         ``b``, ``b_low``, ``b_high``, ``bias`` (by how much ``a`` would come out too large on these runs if the fitted
         law were true; NaN without a law), ``n`` (budgets or runs it goes through), ``target_flops``, ``params`` and
-        ``tokens`` there, and ``reason``: why a row is missing, else empty.
+        ``tokens`` there, and ``reason``: why a row or its interval is missing, else empty.
 
     Raises
     ------
@@ -117,7 +117,8 @@ def _measured(
     if found.params is None or found.tokens is None:
         problems = [f"{f.text} {f.fix}" for f in found.findings if f.severity == "problem"]
         return _row(name, None, None, _NAN, target, level, " ".join(problems))
-    return _row(name, found.params, found.tokens, _bias(find, rows, fit, options), target, level)
+    reason = " ".join(f"{f.text} {f.fix}" for f in found.findings if f.name == "no interval")
+    return _row(name, found.params, found.tokens, _bias(find, rows, fit, options), target, level, reason)
 
 
 def _bias(

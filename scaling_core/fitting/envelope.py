@@ -16,7 +16,7 @@ from scaling_core.errors import UserError
 from scaling_core.fitting.bootstrap import resample_counts
 from scaling_core.fitting.budget import group_by_budget, placed_rows
 from scaling_core.fitting.exponents import PowerFit, power_fit
-from scaling_core.fitting.finding import Finding
+from scaling_core.fitting.finding import Finding, present
 from scaling_core.fitting.isoflop import DEFAULT_RESAMPLES, DEFAULT_TOLERANCE
 from scaling_core.fitting.levels import SAME_SIZE, same_level
 from scaling_core.fitting.selection import Selection
@@ -28,6 +28,9 @@ _BUDGETS = 240
 _FEWEST_CURVES, _FEWEST_SIZES = 3, 3
 #: Steps between sizes that move an exponent by more than this are worth a doubt.
 _LARGE_SLACK = 0.05
+#: Share of the resamples that must leave sizes enough to follow: those that do are the ones that kept the winners, and
+#: where they are few, or all alike, they say nothing of how sure the exponent is.
+_ENOUGH_DRAWS = 0.5
 #: Numbers compared at once.
 _CHUNK_NUMBERS = 2_000_000
 
@@ -42,7 +45,8 @@ class Envelope:
         A row for each C, ascending: ``flops``, ``loss``, ``run``, ``params`` and ``tokens`` of the winner, and
         ``bracketed`` (whether smaller and larger runs were in the race). The power laws go through the bracketed rows.
     params, tokens : PowerFit or None
-        N* and D* against C, with draws over runs; None where fewer than three sizes win a race.
+        N* and D* against C, with draws over runs; None where fewer than three sizes win a race. Without draws where
+        too few resamples could be followed, which is a finding.
     curves : bool
         Whether checkpoints were compared, or only runs of one budget.
     findings : tuple of Finding
@@ -104,11 +108,27 @@ def envelope_of(
             "three sizes share.",
             fix="Add the training curves, or runs of several sizes with the same compute.",
         )
-    present = np.ones((1, len(race.names)), dtype=bool)
-    winner, bracketed = _winners(race, present)
+    winner, bracketed = _winners(race, np.ones((1, len(race.names)), dtype=bool))
     frontier = _frontier(race, winner[0], bracketed[0])
     params, tokens = _exponents(race, frontier, resamples, seed)
-    return Envelope(frontier, params, tokens, race.curves, _findings(race, frontier))
+    lost = _too_few(params, resamples)
+    if params and tokens and lost:
+        params, tokens = (replace(p, draws=p.draws[:0]) for p in (params, tokens))
+    return Envelope(frontier, params, tokens, race.curves, present(lost, *_findings(race, frontier)))
+
+
+def _too_few(params: PowerFit | None, resamples: int) -> Finding | None:
+    """Resamples that tell nothing of the exponent: most lack a winner, or all follow the same winners."""
+    if params is None or not resamples:
+        return None
+    known = len(params.draws)
+    if known >= _ENOUGH_DRAWS * resamples and np.ptp(params.draws[:, 0]) > 0:
+        return None
+    text = (
+        f"How sure this exponent is can't be told by drawing runs again: {known} of {resamples:,} draws leave sizes "
+        "enough to follow, and those are the ones that kept the winners."
+    )
+    return Finding("no interval", "doubt", text, known / resamples, "Add sizes, so that no single run decides.")
 
 
 def _race_of_curves(rows: pd.DataFrame) -> _Race | None:
@@ -154,12 +174,12 @@ def _race_at_budgets(rows: pd.DataFrame, tolerance: float) -> _Race | None:
     return _Race(flops, log_params, tuple(every["run"].astype(str)), loss, log_tokens, False)
 
 
-def _winners(race: _Race, present: Mask) -> tuple[Array, Mask]:
-    """Which run wins at each budget, and whether smaller and larger ones ran, both (R, G), for runs present (R, runs).
+def _winners(race: _Race, drawn: Mask) -> tuple[Array, Mask]:
+    """Which run wins at each budget, and whether smaller and larger ones ran, both (R, G), for runs drawn (R, runs).
 
     Where nothing runs, nothing is bracketed.
     """
-    there = present[:, :, None] & np.isfinite(race.loss)
+    there = drawn[:, :, None] & np.isfinite(race.loss)
     winner = np.where(there, race.loss, np.inf).argmin(axis=1)
     size = race.log_params[None, :, None]
     smallest = np.where(there, size, np.inf).min(axis=1)
@@ -194,9 +214,9 @@ def _exponents(
     return found[0], found[1]
 
 
-def _drawn(race: _Race, present: Mask) -> Array:
+def _drawn(race: _Race, drawn: Mask) -> Array:
     """N* and D* of some draws, (R, 2, G): NaN where not bracketed, and in draws with too few sizes to follow."""
-    winner, bracketed = _winners(race, present)
+    winner, bracketed = _winners(race, drawn)
     log_n = np.where(bracketed, race.log_params[winner], np.nan)
     log_d = np.where(bracketed, race.log_tokens[winner, np.arange(len(race.flops))], np.nan)
     sizes = np.array([len(np.unique(row[~np.isnan(row)])) for row in log_n])

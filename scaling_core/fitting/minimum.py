@@ -15,6 +15,8 @@ from scaling_core.laws import Array
 Method = Literal["parabola", "akima"]
 METHODS: tuple[Method, ...] = ("parabola", "akima")
 _STEPS = 60
+#: A run whose leverage comes this near to 1 decides the parabola alone.
+_DECIDES = 1e-6
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Parabola:
     residuals : array, shape (n,)
         Each divided by √(1 − leverage), so that its variance is that of the noise (MacKinnon & White 1985, HC2);
         0 where a run decides the parabola alone.
+    free : array, shape (n,)
+        1 − leverage of each run.
     square : float
         Sum of squares that the parabola leaves.
     spare : int
@@ -41,6 +45,7 @@ class Parabola:
     coefficients: Array
     centre: float
     residuals: Array
+    free: Array
     square: float
     spare: int
     curvature_error: float
@@ -63,6 +68,13 @@ class Parabola:
             t = np.where(c2 > 0, -c1 / (2 * c2), np.nan)
         return self.centre + t, c0 + 0.5 * c1 * t
 
+    def lowest_without(self) -> Array:
+        """Vertex ln N* without each run in turn, (n,); NaN where there is none, or the run decides it alone."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            deleted = np.where(self.free > _DECIDES, self.residuals / np.sqrt(self.free), np.nan)  # Cook 1977
+            _, c1, c2 = self.coefficients[:, None] - self.solve * deleted
+            return np.where(c2 > 0, self.centre - c1 / (2 * c2), np.nan)
+
 
 def parabola(x: Array, loss: Array) -> Parabola:
     """Fit a parabola to losses (n,) at ln N (n,), of which at least three differ."""
@@ -73,10 +85,10 @@ def parabola(x: Array, loss: Array) -> Parabola:
     coefficients = solve @ loss
     raw = loss - design @ coefficients
     free = 1 - np.einsum("nk,kn->n", design, solve)
-    residuals = np.where(free > 1e-6, raw / np.sqrt(np.maximum(free, 1e-6)), 0.0)
+    residuals = np.where(free > _DECIDES, raw / np.sqrt(np.maximum(free, _DECIDES)), 0.0)
     square, spare = float(raw @ raw), len(x) - 3
     error = float(np.sqrt(square / spare * (solve @ solve.T)[2, 2])) if spare > 0 else float("inf")
-    return Parabola(coefficients, centre, np.asarray(residuals, dtype=float), square, spare, error, solve)
+    return Parabola(coefficients, centre, np.asarray(residuals, dtype=float), free, square, spare, error, solve)
 
 
 def akima_lowest(x: Array, losses: Array) -> tuple[Array, Array]:

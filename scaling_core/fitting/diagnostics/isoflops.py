@@ -25,8 +25,8 @@ def curvature(e: Evidence) -> Finding | None:
 
 
 def grid(e: Evidence) -> Finding | None:
-    """Sizes reach so far, or lie so far to one side, that a parabola's vertex is off."""
-    found = _flagged(e, "isoflop grid", ("wide grid", "off-centre"))
+    """A parabola's vertex is off: sizes reach too far, or lie to one side, or one run pulls it."""
+    found = _flagged(e, "isoflop grid", ("wide grid", "off-centre", "outlier"))
     return found and Finding(found.name, "info", found.text, found.number, found.fix)
 
 

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from charts_helpers import checked, grid_fit, marks, some_runs, valid_and_differ_by_colour_only
+from charts_helpers import checked, grid_fit, marks, parts, some_runs, valid_and_differ_by_colour_only
 from made_runs import CHINCHILLA, chinchilla_loss, table
 
 from scaling_core.charts.axes import View
@@ -145,3 +145,12 @@ def test_minima_stand_where_the_law_has_them() -> None:
     np.testing.assert_allclose(minima["params"], best.params, rtol=0.05)  # a parabola's bias over 4 times to each side
     np.testing.assert_allclose(minima["loss"], best.loss, rtol=1e-3)
     assert (minima["low"] <= minima["high"]).all()
+
+
+def test_minima_are_joined_from_the_smallest_budget_to_the_largest() -> None:
+    """By compute and not by size: where N* falls back, the line must not zigzag."""
+    figure = valleys()
+    (line,) = [p for p, name in parts(figure.spec()) if name == "minima" and p["mark"]["type"] == "line"]
+    assert line["encoding"]["order"]["field"] == "flops"
+    minima = figure.frames.by_name["minima"]
+    assert minima["flops"].tolist() == sorted(profiles().profiles["flops"])[: len(minima)]

@@ -164,7 +164,7 @@ def test_rows_of_a_comparison_are_its_figures() -> None:
 
 def test_exponents_are_written_with_their_intervals_and_less_their_bias() -> None:
     rows = approaches_figure().frames.by_name["approaches"]
-    assert rows["text"].tolist() == ["0.522  (0.469–0.554)", "0.491", "not found"]
+    assert rows["text"].tolist() == ["0.522  (0.469–0.554)", "0.491  (no interval)", "not found"]
     assert rows["unbiased"].iloc[0] == pytest.approx(0.5216 + 0.0226)
     assert rows["unbiased"].iloc[1:].isna().all()  # too small to mark, and unknown
     assert rows["bias_text"].tolist() == ["−0.023", "−0.001", "not known"]

@@ -102,3 +102,25 @@ def test_the_best_runs_of_chinchilla(reference: Path) -> None:
     low, high = found.params.interval(0.9)
     assert found.params.exponent == pytest.approx(0.50, abs=0.03)
     assert low < 0.50 < high
+
+
+def test_an_interval_that_the_draws_cannot_tell_is_not_made_up() -> None:
+    """Of eight sizes most draws lack a winner; those that keep all of them repeat the exponent, and are no evidence."""
+    found = envelope(curves(sizes=8, noise_size=0.002), resamples=400)
+    assert found.params.exponent == pytest.approx(A_TRUE, abs=0.06)
+    assert not len(found.params.draws)
+    assert not len(found.tokens.draws)
+    assert np.isnan(found.params.interval()).all()
+    (said,) = [f for f in found.findings if f.name == "no interval"]
+    assert said.severity == "doubt"
+    assert 0 < said.number < 0.5
+    assert "of 400 draws leave sizes enough" in said.text
+
+
+def test_no_interval_has_no_width(reference: Path) -> None:
+    """The 47 runs of Sardana et al. give 3 winners; 43 of 1,000 draws keep them all, and agree to the last digit."""
+    runs = load([Upload.from_path(reference / "runs" / "inference_aware_47.csv")])
+    found = envelope(runs)
+    assert found.params.exponent == pytest.approx(0.4277, abs=1e-4)
+    assert np.isnan(found.params.interval()).all()
+    assert "43 of 1,000 draws" in next(f.text for f in found.findings if f.name == "no interval")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -253,3 +254,40 @@ def test_runs_without_a_profile_are_refused() -> None:
 
 def test_every_flag_says_what_and_what_to_do() -> None:
     assert all(len(text) > 20 and fix.endswith(".") for text, fix in FLAGS.values())
+
+
+def _with_outlier(place: int, factor: float = 1.05) -> IsoflopProfiles:
+    """Seven budgets of nine sizes, one run of the fourth off by ``factor``."""
+    runs = isoflop_runs(0.002, seed=1)
+    frame = runs.frame.copy()
+    frame.loc[3 * 9 + place, "loss"] *= factor
+    return isoflop_profiles(replace(runs, frame=frame), resamples=0)
+
+
+@pytest.mark.parametrize("place", [0, 2, 7, 8])
+def test_a_run_that_pulls_a_minimum_aside_is_flagged(place: int) -> None:
+    found = _with_outlier(place)
+    pulled = found.profiles["params"] / best_params(found.profiles["flops"])
+    assert abs(np.log(pulled[3])) > np.log(1.1)
+    assert ["outlier" in flags for flags in found.profiles["flags"]] == [k == 3 for k in range(7)]
+    (said,) = [f for f in found.findings if f.name == "outlier"]
+    assert said.text.startswith("At 1 of 7 budgets (3.2e19 FLOPs) one run lies far off the parabola")
+
+
+def test_noise_alone_is_no_outlier() -> None:
+    flags = [
+        flag
+        for seed in range(5)
+        for flags in isoflop_profiles(isoflop_runs(0.003, seed=seed), resamples=0).profiles["flags"]
+        for flag in flags
+    ]
+    assert "outlier" not in flags
+
+
+def test_the_vertex_without_a_run_is_that_of_a_fit_without_it() -> None:
+    x = np.array([-1.0, -0.4, 0.1, 0.8, 1.5])
+    loss = np.array([3.2, 3.01, 3.0, 3.09, 3.3])
+    without = parabola(x, loss).lowest_without()
+    for i in range(5):
+        c2, c1, _ = np.polyfit(np.delete(x, i), np.delete(loss, i), 2)
+        assert without[i] == pytest.approx(-c1 / (2 * c2), rel=1e-9)
