@@ -91,7 +91,8 @@ def log_ticks(domain: tuple[float, float]) -> list[float]:
     low, high = domain
     decades = math.log10(high / low)
     if decades > 8:
-        return [10.0**k for k in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+        powers = [10.0**k for k in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+        return [t for t in powers if low <= t <= high]
     if decades > 0.9:  # narrower, and 1-2-5 might give a single tick
         digits = (1,) if decades > 3 else (1, 3) if decades > 2 else (1, 2, 5)
         first = math.floor(math.log10(low))

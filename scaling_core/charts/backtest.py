@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import altair as alt
@@ -14,8 +14,9 @@ import pandas as pd
 from scaling_core.charts.axes import Groups, View, domain_of, x_channel, y_channel
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.outside import robust_domain
 from scaling_core.charts.palette import Palette
-from scaling_core.charts.runs import point_frame, point_marks
+from scaling_core.charts.runs import FITTED_TEST, point_frame, point_marks, with_outside
 from scaling_core.units import format_flops, format_number, format_ratio
 
 #: Name of the Vega parameter that the slider moves: the number of a row of the chain.
@@ -28,7 +29,9 @@ _C_LOSS = View("flops", "loss")
 _FIRST_SHOWN = 0.4
 
 
-def backtest_chart(chain: pd.DataFrame, points: pd.DataFrame, curves: pd.DataFrame, palette: Palette) -> Figure:
+def backtest_chart(
+    chain: pd.DataFrame, points: pd.DataFrame, curves: pd.DataFrame, palette: Palette, *, y_title: str = ""
+) -> Figure:
     """The runs with the law fitted below a cut, how far it was off above each cut, and how it would split a budget.
 
     Parameters
@@ -39,13 +42,15 @@ def backtest_chart(chain: pd.DataFrame, points: pd.DataFrame, curves: pd.DataFra
         Filled below the cut, hollow from it on.
     curves : frame of ``fitting.curves.chain_curves``
         Solid below its cut, dashed from it on; may be empty.
+    y_title : str
+        What was fitted, where it is not the loss.
     """
     rows = _with_texts(chain)
     last = len(rows) - 1
     slider = alt.binding_range(min=0, max=last, step=1, name="Cut")
     cut = alt.param(name=CUT, value=_first_shown(rows), bind=slider)
     panel = _Panel.of(rows, points, curves, palette)
-    parts = [_readout(panel), _runs_panel(panel, points, curves), _error_panel(panel)]
+    parts = [_readout(panel), _runs_panel(panel, points, curves, y_title), _error_panel(panel)]
     if rows["tokens_per_param"].notna().any():
         parts.append(_split_panel(panel))
     resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
@@ -150,19 +155,20 @@ def _text(panel: _Panel, name: str, y: float, wide: int, narrow: int, color: str
     return mark.encode(x=alt.XValue(0), y=alt.YValue(y), text=said)
 
 
-def _runs_panel(panel: _Panel, points: pd.DataFrame, curves: pd.DataFrame) -> alt.LayerChart:
+def _runs_panel(panel: _Panel, points: pd.DataFrame, curves: pd.DataFrame, y_title: str) -> alt.LayerChart:
     drawn, groups = point_frame(points, _C_LOSS, "params", panel.palette)
-    canvas = Canvas(_C_LOSS, panel.x_domain, domain_of(drawn["loss"], log=True, pad=0.06), panel.palette, panel.frames)
+    y_domain = robust_domain(drawn["loss"], log=True, pad=0.06)
+    canvas = Canvas(replace(_C_LOSS, y_title=y_title), panel.x_domain, y_domain, panel.palette, panel.frames)
     behind = [mark.encode(x=canvas.x()) for mark in (_ground(panel), _rule(panel))]
     layers = [*behind, *_curves(canvas, panel, curves), _points(canvas, panel, drawn, groups)]
-    return alt.layer(*layers, height=_POINTS_HEIGHT)
+    return with_outside(alt.layer(*layers, height=_POINTS_HEIGHT), canvas, drawn)
 
 
 def _points(canvas: Canvas, panel: _Panel, drawn: pd.DataFrame, groups: Groups) -> alt.Chart:
     """Points with the step from which on they are fitted; the browser compares it to the slider's."""
     cuts = panel.rows["flops"].fillna(math.inf).to_numpy()
-    rows = drawn.assign(first=np.searchsorted(cuts, drawn["flops"].to_numpy(), side="right"))
-    filled = f"datum.role == 'fitted' && datum.first <= {CUT}"
+    rows = drawn.assign(__first=np.searchsorted(cuts, drawn["flops"].to_numpy(), side="right"))
+    filled = f"{FITTED_TEST} && datum.__first <= {CUT}"
     return point_marks(canvas, rows, groups, None, 60 if len(rows) <= 80 else 34, filled=filled)
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 from scaling_core.charts.axes import View, column_title, domain_of, format_value, position_scale
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
+from scaling_core.charts.outside import robust_domain
 from scaling_core.charts.palette import Palette, spread
-from scaling_core.charts.runs import point_frame, point_layer, point_marks
+from scaling_core.charts.runs import point_frame, point_layer, point_marks, with_outside
 from scaling_core.units import format_ratio
 
 _HEIGHT = 460
@@ -55,7 +56,7 @@ def law_chart(
     if main is not None:
         layers += _main_line(canvas, main, extent)
     layers.append(point_layer(canvas, points, groups, color))
-    return Figure(alt.layer(*layers, height=_HEIGHT), canvas.frames)
+    return Figure(with_outside(alt.layer(*layers, height=_HEIGHT), canvas, points), canvas.frames)
 
 
 def _fixed(curves: pd.DataFrame) -> str:
@@ -68,21 +69,30 @@ def residual_chart(runs: pd.DataFrame, x: str, palette: Palette, *, log_x: bool 
     known = runs[runs["residual"].notna()].assign(percent=lambda f: 100 * f["residual"])
     view = View(x, "percent", log_x=log_x, log_y=False)
     points, groups = point_frame(known, view, "params", palette)
-    reach = max(0.5, float(points["percent"].abs().max()) * 1.15) if len(points) else 1.0
-    canvas = Canvas(view, domain_of(points[x], log=log_x), (-reach, reach), palette)
+    reach = max(0.5, *(1.1 * abs(end) for end in robust_domain(points["percent"], log=False))) if len(points) else 1.0
+    canvas = Canvas(view, robust_domain(points[x], log=log_x), (-reach, reach), palette)
     zero = canvas.frames.chart("zero", pd.DataFrame({"percent": [0.0]}))
     zero = zero.mark_rule(color=palette.ink, strokeWidth=1.2).encode(y=canvas.y(title=_RESIDUAL_TITLE))
     marks = point_marks(canvas, points, groups, None, 60, _RESIDUAL_TITLE)
-    return Figure(alt.layer(zero, marks, height=_RESIDUAL_HEIGHT), canvas.frames)
+    return Figure(with_outside(alt.layer(zero, marks, height=_RESIDUAL_HEIGHT), canvas, points), canvas.frames)
 
 
 def _domains(points: pd.DataFrame, view: View, main: pd.DataFrame | None) -> tuple[Domain, Domain]:
-    """The points, and of the main line as much as it adds beyond them."""
-    x = points[view.x] if main is None else pd.concat([points[view.x], main[view.x]])
-    y = points[view.y]
-    if main is not None:
-        y = pd.concat([y, main.loc[main[view.x] >= points[view.x].min(), "loss"]])
-    return domain_of(x, log=view.log_x, pad=0.02), domain_of(y, log=view.log_y, pad=0.06)
+    """The points, but for a few far off, and of the main line as much as it adds beyond them."""
+    x = robust_domain(points[view.x], log=view.log_x, pad=0.02)
+    y = robust_domain(points[view.y], log=view.log_y, pad=0.06)
+    if main is None:
+        return x, y
+    line = main[main[view.x] >= x[0]]
+    return _with(x, main[view.x], view.log_x, 0.02), _with(y, line["loss"], view.log_y, 0.06)
+
+
+def _with(domain: Domain, values: pd.Series, log: bool, pad: float) -> Domain:
+    """A domain that holds these values too."""
+    if not values.notna().any():
+        return domain
+    low, high = domain_of(values, log=log, pad=pad)
+    return min(low, domain[0]), max(high, domain[1])
 
 
 def _ground(canvas: Canvas, start: float) -> list[alt.Chart]:

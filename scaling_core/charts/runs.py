@@ -10,12 +10,12 @@ from scaling_core.charts.axes import (
     Groups,
     View,
     column_title,
-    domain_of,
     format_value,
     group_by,
 )
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
+from scaling_core.charts.outside import OUTSIDE, SHAPES, at_the_edge, outside_title, robust_domain
 from scaling_core.charts.palette import Palette
 
 #: Name of the selection that a drag over the points makes.
@@ -23,6 +23,10 @@ BRUSH = "chosen"
 _HEIGHT = 430
 _ROLES = ["fitted", "held out", "excluded"]
 _SHAPES = ["circle", "circle", "cross"]
+#: Columns that a chart adds to those of the runs: a file may call its own “group” or “role”.
+GROUP, ROLE = "__group", "__role"
+_SHAPE = "__shape"
+FITTED_TEST = f"datum.{ROLE} == 'fitted'"
 _MAX_POINTS = 2000
 
 
@@ -34,15 +38,25 @@ def runs_chart(
     ``runs`` has canonical columns and ``role``; ``line`` (columns ``view.x``, ``view.y``) is a law drawn faintly.
     """
     points, groups = point_frame(runs, view, color, palette)
-    x_domain, y_domain = domain_of(points[view.x], log=view.log_x), domain_of(points[view.y], log=view.log_y)
+    x_domain = robust_domain(points[view.x], log=view.log_x)
+    y_domain = robust_domain(points[view.y], log=view.log_y)
     canvas = Canvas(view, x_domain, y_domain, palette)
     layers = [_faint_line(canvas, line)] if line is not None and len(line) else []
     layers.append(point_layer(canvas, points, groups, color))
-    return Figure(alt.layer(*layers, height=_HEIGHT), canvas.frames)
+    return Figure(with_outside(alt.layer(*layers, height=_HEIGHT), canvas, points), canvas.frames)
+
+
+def with_outside(chart: alt.LayerChart, canvas: Canvas, points: pd.DataFrame) -> alt.LayerChart:
+    """The chart, and above it which runs lie outside, if any."""
+    said = outside_title(points, canvas.view, canvas.x_domain, canvas.y_domain, canvas.palette)
+    return chart.properties(title=said) if said else chart
 
 
 def point_frame(runs: pd.DataFrame, view: View, color: str, palette: Palette) -> tuple[pd.DataFrame, Groups]:
-    """Rows that can be drawn, with texts for tooltips and a colour group; at most ``_MAX_POINTS`` rows."""
+    """Rows that can be drawn, with texts for tooltips and a colour group; at most ``_MAX_POINTS`` rows.
+
+    Columns besides ``run`` and those of the view begin with two underscores.
+    """
     known = runs[runs[view.x].notna() & runs[view.y].notna()]
     drawn = known[(known[view.x] > 0) | (not view.log_x)]
     drawn = drawn[(drawn[view.y] > 0) | (not view.log_y)]
@@ -50,12 +64,12 @@ def point_frame(runs: pd.DataFrame, view: View, color: str, palette: Palette) ->
         ends = _even_share(drawn[drawn["is_final"]], _MAX_POINTS)
         drawn = pd.concat([ends, _even_share(drawn[~drawn["is_final"]], _MAX_POINTS - len(ends))])
     groups = group_by(drawn, color, palette)
-    out = pd.DataFrame({view.x: drawn[view.x], view.y: drawn[view.y], "group": groups.labels})
+    out = pd.DataFrame({view.x: drawn[view.x], view.y: drawn[view.y], GROUP: groups.labels})
     out["run"] = drawn["run"].astype(str)
-    out["role"] = drawn["role"].where(drawn["role"].isin(_ROLES), "excluded") if "role" in drawn else "fitted"
+    out[ROLE] = drawn["role"].where(drawn["role"].isin(_ROLES), "excluded") if "role" in drawn else "fitted"
     for name in ("params", "tokens", "flops", "loss"):
-        out[f"{name}_text"] = [format_value(name, float(v)) for v in drawn[name]]
-    out["law_text"], out["residual_text"] = _law_texts(drawn)
+        out[f"__{name}"] = [format_value(name, float(v)) for v in drawn[name]]
+    out["__law"], out["__residual"] = _law_texts(drawn)
     return out, groups
 
 
@@ -75,7 +89,7 @@ def _law_texts(drawn: pd.DataFrame) -> tuple[list[str], list[str]]:
 def point_layer(canvas: Canvas, points: pd.DataFrame, groups: Groups, color: str) -> alt.Chart:
     """Layer of points; dragging over it selects, its legend toggles."""
     brush = alt.selection_interval(name=BRUSH, encodings=["x", "y"])
-    shown = alt.selection_point(name="shown", fields=["group"], bind="legend")
+    shown = alt.selection_point(name="shown", fields=[GROUP], bind="legend")
     size = 80 if len(points) <= 80 else 40  # a crowd of large points hides the law
     legend = {"title": column_title(color), "orient": "right"} if len(groups.order) > 1 else None
     layer = point_marks(canvas, points, groups, legend, size)
@@ -90,18 +104,25 @@ def point_marks(
     legend: dict[str, str] | None,
     size: int,
     y_title: str | None = None,
-    filled: str = "datum.role == 'fitted'",
+    filled: str = FITTED_TEST,
 ) -> alt.Chart:
-    """Points by role: filled where the expression holds (fitted), hollow where held out, crossed where excluded."""
+    """Points by role: filled where the expression holds (fitted), hollow where held out, crossed where excluded.
+
+    Those outside of the axes stand at the edge as arrows that point to where they are.
+    """
+    drawn = at_the_edge(points, canvas.view, canvas.x_domain, canvas.y_domain)
+    drawn[_SHAPE] = drawn[OUTSIDE].where(drawn[OUTSIDE] != "", drawn[ROLE])
+    beyond = [side for side in SHAPES if (drawn[OUTSIDE] == side).any()]
+    shapes = alt.Scale(domain=[*_ROLES, *beyond], range=[*_SHAPES, *(SHAPES[side] for side in beyond)])
     scale = {"domain": groups.order, "range": groups.colours}
-    paint = {"field": "group", "type": "nominal", "scale": scale, "sort": groups.order, "legend": legend}
-    mark = canvas.frames.chart("points", points).mark_point(size=size, strokeWidth=1.8)
+    paint = {"field": GROUP, "type": "nominal", "scale": scale, "sort": groups.order, "legend": legend}
+    mark = canvas.frames.chart("points", drawn).mark_point(size=size, strokeWidth=1.8)
     return mark.encode(
         x=canvas.x(),
         y=canvas.y(title=y_title),
         color=alt.Color(**paint),
         fill=alt.FillValue("transparent", condition={"test": filled, **paint}),
-        shape=alt.Shape("role:N", scale=alt.Scale(domain=_ROLES, range=_SHAPES), legend=None),
+        shape=alt.Shape(f"{_SHAPE}:N", scale=shapes, legend=None),
         tooltip=tooltips(),
     )
 
@@ -110,13 +131,13 @@ def tooltips() -> list[alt.Tooltip]:
     """What a point says of itself."""
     texts = (
         ("run", "run"),
-        ("params_text", "N"),
-        ("tokens_text", "D"),
-        ("flops_text", "C"),
-        ("loss_text", "loss"),
-        ("law_text", "the law says"),
-        ("residual_text", "residual"),
-        ("role", "role"),
+        ("__params", "N"),
+        ("__tokens", "D"),
+        ("__flops", "C"),
+        ("__loss", "loss"),
+        ("__law", "the law says"),
+        ("__residual", "residual"),
+        (ROLE, "role"),
     )
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in texts]
 

@@ -19,7 +19,7 @@ from scaling_core.runs.numbers import Numbers, to_numbers
 from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import RawTable, rejected_frame
 from scaling_core.runs.rows import Rejections, reject_bad_loss, reject_bad_size, reject_repeats
-from scaling_core.runs.schema import COLUMNS, ORIGIN_COLUMNS, PREDICTORS, Note, RunTable, Source
+from scaling_core.runs.schema import COLUMNS, FIT_COLUMNS, ORIGIN_COLUMNS, PREDICTORS, Note, RunTable, Source
 from scaling_core.runs.upload import Upload
 
 Floats = NDArray[np.float64]
@@ -159,13 +159,14 @@ def _frame(
 def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, object]:
     """Return the file's columns that have no canonical meaning; a clash of names gets `` (file)``."""
     used = {column for canonical, column in meaning.mapping.items() if canonical in COLUMNS}
-    taken = {*COLUMNS, *ORIGIN_COLUMNS, *rows.columns}
+    ours = {*COLUMNS, *ORIGIN_COLUMNS, *FIT_COLUMNS}
+    taken = {*ours, *rows.columns}
     columns: dict[str, object] = {}
     for name in rows.columns:
         if name in used:
             continue
         free = name
-        while free in COLUMNS or free in ORIGIN_COLUMNS or (free != name and free in taken):
+        while free in ours or (free != name and free in taken):
             free = f"{free} (file)"
         taken.add(free)
         columns[free] = rows[name].reset_index(drop=True)

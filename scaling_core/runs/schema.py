@@ -43,6 +43,8 @@ COLUMNS: dict[str, Column] = {
 PREDICTORS = ("params", "tokens", "flops")
 #: Columns that ``RunTable.frame`` has besides the canonical ones: where a row came from, and whether it ends its run.
 ORIGIN_COLUMNS = ("file", "line", "is_final")
+#: Columns that a fit adds to its rows. A column of a file that is called so gets another name, as for the others.
+FIT_COLUMNS = ("role", "predicted", "residual")
 
 
 @dataclass(frozen=True)

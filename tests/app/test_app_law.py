@@ -26,7 +26,7 @@ def test_law_objective_and_dropped_losses_change_the_formula_and_the_link(open_p
     assert "L(C)" in seen[1]
     assert "Fitted to 6 points" in words(at.markdown)
     assert url(at) == {"runs": "pythia", "law": "power-c-offset", "objective": "mse", "drop": "2"}
-    assert set(rows(at, "role")["role"]) == {"fitted", "excluded"}
+    assert set(rows(at, "__role")["__role"]) == {"fitted", "excluded"}
 
 
 def test_a_fit_that_the_runs_do_not_pin_down_is_doubted_in_words(open_page) -> None:
@@ -59,7 +59,7 @@ def test_a_box_in_the_link_fits_the_runs_inside_it_until_it_is_cleared(open_page
     assert f"Fitting **{INSIDE}** runs inside the box" in words(at.markdown)
     assert f"**{OUTSIDE}** are held out" in words(at.markdown)
     assert f"the {OUTSIDE} held-out runs are off by" in words(at.markdown)
-    assert rows(at, "role")["role"].value_counts().to_dict() == {"fitted": INSIDE, "held out": OUTSIDE}
+    assert rows(at, "__role")["__role"].value_counts().to_dict() == {"fitted": INSIDE, "held out": OUTSIDE}
     at.button(key="clear_box").click().run()
     calm(at)
     assert formula(at) != inside

@@ -66,9 +66,9 @@ def test_a_point_is_filled_exactly_where_the_cut_lies_above_it() -> None:
     shown = figure()
     points = shown.frames.by_name["points"]
     for step, cut in enumerate(chain()["cut"]):
-        np.testing.assert_array_equal(points["first"] <= step, points["flops"] < cut)
+        np.testing.assert_array_equal(points["__first"] <= step, points["flops"] < cut)
     (circles,) = [m for m in marks(shown.spec(), "point") if "fill" in m["encoding"]]
-    assert circles["encoding"]["fill"]["condition"]["test"] == f"datum.role == 'fitted' && datum.first <= {CUT}"
+    assert circles["encoding"]["fill"]["condition"]["test"] == f"datum.__role == 'fitted' && datum.__first <= {CUT}"
     assert circles["encoding"]["fill"]["value"] == "transparent"
 
 

@@ -169,9 +169,9 @@ def test_points_say_their_role_by_shape_and_fill() -> None:
     (points,) = marks(checked(figure), "point")
     encoding = points["encoding"]
     assert encoding["shape"]["scale"] == {"domain": roles[:3], "range": ["circle", "circle", "cross"]}
-    assert encoding["fill"]["condition"]["test"] == "datum.role == 'fitted'"
+    assert encoding["fill"]["condition"]["test"] == "datum.__role == 'fitted'"
     assert encoding["fill"]["value"] == "transparent"
-    assert figure.frames.by_name["points"]["role"].tolist() == [*roles[:3], "excluded"]
+    assert figure.frames.by_name["points"]["__role"].tolist() == [*roles[:3], "excluded"]
 
 
 def test_dragging_selects_in_both_axes_and_the_legend_toggles() -> None:
@@ -211,7 +211,7 @@ def test_five_hundred_names_make_a_short_legend() -> None:
     domain = points["encoding"]["color"]["scale"]["domain"]
     assert len(domain) == len(LIGHT.categories)
     assert domain[-1] == "494 others"
-    assert set(figure.frames.by_name["points"]["group"]) == set(domain)
+    assert set(figure.frames.by_name["points"]["__group"]) == set(domain)
 
 
 def test_the_views_of_a_selection_are_views_of_the_chart() -> None:

@@ -247,3 +247,11 @@ def test_a_bad_file_among_good_ones_is_named() -> None:
         load([Upload("a.csv", b"N,D,L\n1,1,1\n"), Upload("bad.csv", b"")])
     with pytest.raises(UserError, match="no file"):
         load([])
+
+
+def test_columns_called_as_those_of_a_fit_get_another_name() -> None:
+    """A fit adds ``role``, ``predicted`` and ``residual`` to its rows; those of the file must not be lost by that."""
+    runs = table("params,tokens,loss,role,residual\n1e8,1e9,3.1,draft,.5\n2e8,1e9,2.9,final,.6\n")
+    assert runs.frame["role (file)"].tolist() == ["draft", "final"]
+    assert runs.frame["residual (file)"].astype(float).tolist() == [0.5, 0.6]
+    assert not {"role", "residual"} & set(runs.frame)
