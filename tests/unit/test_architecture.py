@@ -11,12 +11,14 @@ from pathlib import Path
 
 #: Data flows this way: a room may import those before it.
 ROOMS = ("runs", "laws", "fitting", "planning")
+#: Rooms that make runs; nothing of the line above imports them. ``jobs`` runs what ``training`` plans.
+MAKERS = {"training": set(ROOMS), "jobs": {*ROOMS, "training"}}
 #: Rooms at the side of that line, and what each may import: they take results and give pictures or files.
-BESIDE = {"charts": set(ROOMS), "report": {*ROOMS, "charts"}}
+BESIDE = {**MAKERS, "charts": set(ROOMS), "report": {*ROOMS, "charts"}}
 #: Modules of no room that every room may import.
 COMMON = {"units", "errors"}
 #: Rooms that may one day stand between or after these; none of them is read by an earlier one.
-LATER = {"training", "jobs", "compression"}
+LATER = {"compression"}
 #: The command line, which may import every room and is imported by none.
 ENTRY = "cli"
 HEAVY = {"numpy", "scipy", "torch", "sqlite3"}

@@ -1,0 +1,1 @@
+"""A queue of training jobs: its store, the supervisor, the workers and where they run."""
