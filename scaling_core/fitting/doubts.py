@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.fitting.finding import Finding, present
-from scaling_core.fitting.recommend import COLLINEAR, correlation
+from scaling_core.fitting.recommend import COLLINEAR, REPEATED, correlation, epochs_of
 from scaling_core.laws import Array, Law
 
 #: Root mean square of relative residuals above which a law is no description of its runs.
@@ -17,8 +17,6 @@ _LARGE_SCATTER = 0.05
 #: How many times the typical scatter the root mean square may be before a few runs must be to blame: the 245
 #: Chinchilla points give 4.7, without their five outliers 1.6.
 _HEAVY_TAIL = 3.0
-#: Tokens may exceed unique tokens by this much for rounding.
-_REPEATED = 1.001
 #: Up to four epochs, repeated tokens were worth nearly as much as new ones (Muennighoff et al. 2023, section 5).
 _HARMLESS_EPOCHS = 4.0
 
@@ -43,8 +41,8 @@ def repeats(law: Law, rows: pd.DataFrame) -> Finding | None:
     """A law in D takes every token as new, unless it reads how many were."""
     if "tokens" not in law.predictors or "unique_tokens" in law.predictors or "unique_tokens" not in rows:
         return None
-    epochs = (rows["tokens"] / rows["unique_tokens"]).to_numpy(dtype=float)
-    repeated = int((epochs > _REPEATED).sum())
+    epochs = epochs_of(rows)
+    repeated = int((epochs > REPEATED).sum())
     if not repeated:
         return None
     most = float(np.nanmax(epochs))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from made_runs import chinchilla_runs, fitted, table
 
 from scaling_core.fitting import Selection, recommend
-from scaling_core.runs import RunTable, load, sample
+from scaling_core.runs import RunTable, Upload, load, sample
 
 UP = np.geomspace(1e8, 1e10, 7)
 NO_LOSS = np.full(7, np.nan)
@@ -43,6 +46,27 @@ def test_the_recommended_law(runs: RunTable, expected: str, word: str) -> None:
     assert found is not None
     assert found.law == expected
     assert word in found.reason
+
+
+def test_runs_that_repeat_their_data_ask_for_the_law_of_repeats(reference: Path) -> None:
+    """Muennighoff et al. 2023: 153 of 182 runs repeat their data."""
+    found = recommend(load([Upload.from_path(reference / "runs" / "data_constrained_c4_182.csv")]))
+    assert found is not None
+    assert found.law == "data-constrained"
+    assert "153 runs repeat their data (up to 9,000 passes)" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("repeated", "expected", "word"),
+    [(0, "chinchilla", "both can be fitted."), (2, "chinchilla", "2 runs repeat their data: too few"),
+     (3, "data-constrained", "3 runs repeat their data (up to 5 passes)")],
+)  # fmt: skip
+def test_how_many_runs_must_repeat_their_data(repeated: int, expected: str, word: str) -> None:
+    frame = chinchilla_runs().frame
+    unique = frame["tokens"].to_numpy(dtype=float) / np.where(np.arange(len(frame)) < repeated, 5.0, 1.0)
+    found = recommend(replace(chinchilla_runs(), frame=frame.assign(unique_tokens=unique)))
+    assert found is not None
+    assert (found.law, word in found.reason) == (expected, True)
 
 
 @pytest.mark.parametrize(
