@@ -9,7 +9,8 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import Plan, Scenario
 from scaling_core.planning.downstream import downstream
-from scaling_core.planning.words import between, duration, energy, money, sentence
+from scaling_core.planning.figures import duration, energy, hours, money, rate
+from scaling_core.planning.words import between, sentence
 from scaling_core.runs import Metric
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -31,7 +32,7 @@ def cards(scenario: Scenario, answer: Plan) -> None:
          f"hours × price. {_price(scenario)}"),
         ("Time", duration(answer.days or 0.0), between(answer, "days", duration),
          f"C / ({rate} × {format_count(float(terms.n_gpus))} accelerators)"),
-        ("Accelerator-hours", format_count(answer.gpu_hours), between(answer, "gpu_hours", format_count),
+        ("Accelerator-hours", hours(answer.gpu_hours), between(answer, "gpu_hours", hours),
          f"C / ({rate}): {terms.hardware.peak(terms.precision):.4g} FLOP/s at peak × "
          f"{100 * float(terms.all_in_utilisation):.3g}% all-in"),
         ("Energy", energy(answer.energy_kwh or 0.0), between(answer, "energy_kwh", energy),
@@ -70,12 +71,7 @@ def _price(scenario: Scenario) -> str:
     assert terms is not None  # cards are drawn with a machine only
     known = terms.hardware.price
     if terms.price_usd_per_hour is not None:
-        return f"The price is your own: ${float(terms.price_usd_per_hour):g} an hour."
+        return f"The price is your own: {rate(float(terms.price_usd_per_hour))} an hour."
     if known is None:
         return "No price is known for it: type one under More."
-    return f"${known.typical:g} an hour ({known.low:g} to {known.high:g}; {known.date}; {known.source})."
-
-
-def ratio(answer: Plan) -> str:
-    """Tokens per parameter with its interval."""
-    return format_number(answer.tokens_per_param) + between(answer, "tokens_per_param", format_number)
+    return f"{rate(known.typical)} an hour ({rate(known.low)} to {rate(known.high)}; {known.date}; {known.source})."

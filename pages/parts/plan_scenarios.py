@@ -8,12 +8,12 @@ import math
 import pandas as pd
 import streamlit as st
 
-from pages.parts import data, frame, state
+from pages.parts import data, frame, keeping, state
 from scaling_core.charts.scenarios import scenarios_chart
 from scaling_core.errors import UserError
 from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
 from scaling_core.planning.experiments import next_experiments
-from scaling_core.planning.words import duration, money
+from scaling_core.planning.figures import duration, money
 from scaling_core.runs import safe_csv
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -52,9 +52,13 @@ def experiments(basis: Basis, scenario: Scenario, answer: Plan) -> None:
 
 def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """Keep this scenario, see kept ones side by side, take them in and out."""
-    _save(scenario)
+    keeping.form(
+        KIND, "scenario", "Keep this scenario under a name", "next quarter", {"scenario": scenario.to_json()}, _THIS,
+        "compare_scenarios",
+    )  # fmt: skip
     records = data.records()
     kept = {record.name: record for record in records.all(KIND)}
+    frame.keep_options("compare_scenarios", kept)
     chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:6], key="compare_scenarios")
     answers = {_THIS: (scenario, answer)}
     for name in chosen:
@@ -89,25 +93,6 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         st.rerun()
 
 
-def _save(scenario: Scenario) -> None:
-    with st.form("save_scenario", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Keep this scenario under a name", key="scenario_name", placeholder="next quarter")
-        if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
-            try:
-                _refuse_own_name(name)
-                data.records().save(KIND, name, {"scenario": scenario.to_json()})
-                chosen = st.session_state.get("compare_scenarios", [])
-                st.session_state["compare_scenarios"] = [*(c for c in chosen if c != name.strip()), name.strip()]
-                st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
-            except UserError as error:
-                frame.show_error(error)
-
-
-def _refuse_own_name(name: str) -> None:
-    if name.strip() == _THIS:
-        raise UserError(f"“{_THIS}” is what the scenario on screen is called.", fix="Choose another name.")
-
-
 def _take_in() -> None:
     """Scenarios from a file that was taken out here or elsewhere."""
     file = st.file_uploader("Scenarios from a JSON file", ["json"], key="scenario_file")
@@ -124,7 +109,7 @@ def _take_in() -> None:
             name = file.name.removesuffix(".json")
         try:
             Scenario.from_json(value)
-            data.records().save(KIND, name, {"scenario": value})
+            data.records().save(KIND, data.records().free_name(KIND, name), {"scenario": value})  # never over another
         except UserError as error:
             frame.show_error(error)
     st.rerun()

@@ -12,7 +12,7 @@ from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_cha
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
-from scaling_core.planning.words import money
+from scaling_core.planning.figures import money
 from scaling_core.units import format_count, format_flops, format_number
 
 _HEIGHT = 380

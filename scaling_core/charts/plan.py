@@ -15,7 +15,7 @@ from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW, ROW_HEIGHT, Told, numbers, write
 from scaling_core.planning import LOG_STEP
-from scaling_core.planning.words import duration, money
+from scaling_core.planning.figures import duration, money
 from scaling_core.units import format_count, format_flops, format_number, format_ratio
 
 #: Name of the Vega parameter that the slider moves.

@@ -12,7 +12,7 @@ from scaling_core.charts.labels import apart_on_log, haloed
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.pareto import cost_channel, with_interval
 from scaling_core.laws import Array
-from scaling_core.planning.words import money
+from scaling_core.planning.figures import money
 from scaling_core.units import format_count, format_flops
 
 _HEIGHT = 420

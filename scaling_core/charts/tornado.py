@@ -13,7 +13,7 @@ from scaling_core.charts.axes import domain_of, x_channel
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
-from scaling_core.planning.words import duration, money
+from scaling_core.planning.figures import duration, money
 from scaling_core.units import format_count, format_number
 
 _ROW_HEIGHT, _AROUND = 40, 130

@@ -16,8 +16,8 @@ from scaling_core.cli.scenario import add_scenario, scenario_of
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import PUBLISHED, Basis, basis_of_fit, basis_of_published, get_published, plan
+from scaling_core.planning.figures import duration, energy, money
 from scaling_core.planning.plan import Plan
-from scaling_core.planning.words import duration, energy, money
 from scaling_core.runs import LOSS, Metric, Upload
 from scaling_core.units import format_count, format_flops, format_number
 

@@ -34,8 +34,9 @@ def is_searched(basis: Basis, scenario: Scenario) -> bool:
 def answers(basis: Basis, scenario: Scenario, flops: Array, *, with_draws: bool = True) -> dict[str, Triple]:
     """Every quantity at budgets (m,): value, low and high, each (m,). ``flops`` is not read where a loss is asked for.
 
-    Each draw of the law is optimised for itself. Where a loss is asked for, ``unreached`` is the share of the draws by
-    which nothing reaches it.
+    N, D and C: each draw of the law is optimised for itself. The loss: what each draw says of the law's own N and D,
+    which is what a person who trains the plan will see. Where a loss is asked for, ``unreached`` is the share of the
+    draws by which nothing reaches it.
 
     Raises
     ------
@@ -51,9 +52,16 @@ def answers(basis: Basis, scenario: Scenario, flops: Array, *, with_draws: bool 
     drawn_best = _allocated(basis.surface(scenario, basis.draws[:MAX_SEARCHED_DRAWS]), scenario, flops, best)
     drawn = _quantities(drawn_best, scenario, flops)
     found = {name: (value[0], *percentiles(drawn[name], scenario.level)) for name, value in point.items()}
+    found["loss"] = point["loss"][0], *loss_reached(basis, scenario, best[0].params[0], best[0].tokens[0])
     if scenario.loss is not None:
         found["unreached"] = _without_interval(np.mean(~np.isfinite(drawn["tokens"]), axis=0))
     return found
+
+
+def loss_reached(basis: Basis, scenario: Scenario, params: Array, tokens: Array) -> tuple[Array, Array]:
+    """Interval of the loss that models of N and D, each (m,), will reach: what the draws of the law say of them."""
+    drawn = basis.surface(scenario, basis.draws[:MAX_SEARCHED_DRAWS])
+    return percentiles(drawn.loss(params[None], tokens[None]), scenario.level)
 
 
 def _quantities(best: Pair, scenario: Scenario, flops: Array) -> dict[str, Array]:

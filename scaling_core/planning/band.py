@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling_core.laws import Array
-from scaling_core.planning.answers import QUANTITIES, Triple, answers, is_searched
+from scaling_core.planning.answers import QUANTITIES, Triple, answers, is_searched, loss_reached
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import TWO_POWERS
@@ -47,6 +47,7 @@ def answers_along(
         value, grid = point[name][0], _Grid(np.log(flops), knots, here)
         low, high = (grid.between(value, some[name][end], float(exact[name][end][0])) for end in (1, 2))
         out[name] = value, low, high
+    out["loss"] = out["loss"][0], *loss_reached(basis, scenario, out["params"][0], out["tokens"][0])  # no search
     return out
 
 

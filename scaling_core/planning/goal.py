@@ -1,4 +1,4 @@
-"""How good a model shall be, as people say it: a loss, or “as good as 70B on 1.4T”."""
+"""How good a model shall be, as people say it: a loss, an accuracy, or “as good as 70B on 1.4T”."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ import numpy as np
 from scaling_core.errors import UserError
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.surface import Surface
+from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import parse_quantity
 
 _MODEL = re.compile(
     r"^\s*(?:as good as\s+)?(?P<params>[^\s/]+(?:\s*params?)?)\s*(?:on|/)\s*(?P<tokens>\S+(?:\s*tokens?)?)\s*$", re.I
 )
-_FIX = "Write a loss, 2.1 say, or a model: 70B on 1.4T."
+_WORDS = re.compile(r"^\s*(?P<words>[^\d.+-][^\d]*?)\s*[:=]?\s*(?P<number>[+-]?[\d.].*)$")
 
 
 def read_goal(text: str, basis: Basis) -> float:
-    """Return the loss that is meant; a model's is what the law says of it with endless data.
+    """Return the cost that is meant, which for a law of loss is the loss.
+
+    A number is one of the metric that the law is of, as it is shown: ``2.1``, ``0.55``, ``55%``, its name before it
+    or not. A model's is what the law says of it with endless data.
 
     Raises
     ------
     UserError
-        If the text is neither a loss nor a model, or the law does not read N and D.
+        If the text is neither, is better than the metric can be, or the law does not read N and D.
     """
     if match := _MODEL.match(text):
-        return loss_of(basis, _number(match["params"], text), _number(match["tokens"], text))
-    return _number(text, text)
+        return loss_of(basis, _number(match["params"], text, basis), _number(match["tokens"], text, basis))
+    return _cost_of(_named(text, basis), text, basis)
 
 
 def loss_of(basis: Basis, params: float, tokens: float) -> float:
@@ -44,11 +48,56 @@ def loss_of(basis: Basis, params: float, tokens: float) -> float:
     return float(surface.loss(np.array([[params]]), np.array([[tokens]]))[0, 0])
 
 
-def _number(text: str, typed: str) -> float:
+def _cost_of(value: str, typed: str, basis: Basis) -> float:
+    metric = basis.metric
+    percent = value.rstrip().endswith("%")
+    number = _number(value.rstrip().removesuffix("%"), typed, basis) / (100 if percent and metric.best <= 1 else 1)
+    cost = float(metric.cost(np.array(number)))
+    if not cost > 0:
+        raise UserError(
+            f"No model reaches {metric.title} {number:g}: the best there is, {metric.best:g}, is never quite reached.",
+            fix=_fix(metric),
+        )
+    return cost
+
+
+def _named(text: str, basis: Basis) -> str:
+    """The text without the name of the metric before the number.
+
+    Raises
+    ------
+    UserError
+        If another quantity is named.
+    """
+    stripped, title = text.strip(), basis.metric.title
+    if stripped.casefold().startswith(title.casefold()):  # the name may hold digits
+        return stripped[len(title) :].lstrip(" \t:=")
+    match = _WORDS.match(text)
+    if not match:
+        return text
+    if match["words"].strip().casefold() in _spellings(basis.metric):
+        return match["number"]
+    raise UserError(f"“{match['words'].strip()}” is not what this law is of: it says {title}.", fix=_fix(basis.metric))
+
+
+def _spellings(metric: Metric) -> set[str]:
+    """What a metric may be called: by its title, its column, or as people say accuracy for any that rises to 1."""
+    own = {metric.title.casefold(), metric.column.casefold(), metric.column.replace("_", " ").casefold()}
+    return own | ({"accuracy", "acc"} if metric.higher_is_better else set())
+
+
+def _fix(metric: Metric) -> str:
+    if metric == LOSS:
+        return "Write a loss, 2.1 say, or a model: 70B on 1.4T."
+    usual = 0.55 * metric.best if metric.higher_is_better else metric.best + 0.1
+    return f"Write a value of {metric.title}, {usual:g} say, or a model: 70B on 1.4T."
+
+
+def _number(text: str, typed: str, basis: Basis) -> float:
     try:
         value = parse_quantity(text)
     except UserError:
-        raise UserError(f"“{typed.strip()}” does not say how good.", fix=_FIX) from None
+        raise UserError(f"“{typed.strip()}” does not say how good.", fix=_fix(basis.metric)) from None
     if not value > 0:
-        raise UserError(f"“{typed.strip()}” is not above zero.", fix=_FIX)
+        raise UserError(f"“{typed.strip()}” is not above zero.", fix=_fix(basis.metric))
     return value

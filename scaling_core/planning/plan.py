@@ -12,10 +12,12 @@ from scaling_core.errors import UserError
 from scaling_core.planning.answers import QUANTITIES, answers
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.budget import amounts
+from scaling_core.planning.figures import beyond_by, passes
 from scaling_core.planning.frontier import times_beyond
 from scaling_core.planning.repeats import effective, no_return
 from scaling_core.planning.scenario import Scenario
-from scaling_core.units import format_count, format_flops, format_number, format_ratio
+from scaling_core.runs.metrics import LOSS
+from scaling_core.units import format_count, format_flops, format_ratio
 
 _LETTER = {"flops": "C", "params": "N", "tokens": "D"}
 
@@ -37,11 +39,14 @@ class Plan:
         train for the same loss; None without demand. Priced means that a FLOP of inference counts what it costs beside
         one of training: where utilisations are told apart, it is not the share of ``lifetime_flops``.
     intervals : dict
-        Low and high of each quantity that has an interval.
+        Low and high of each quantity that has an interval. Those of C, N and D are what the draws of the law would
+        choose; that of the loss is what they say of this N and D: the loss that a person who trains them will see.
     extrapolation : dict
         For C, N and D how many times the answer lies beyond the runs: 1 inside them, above 1 past the largest,
         below 1 short of the smallest. A quantity whose extent is unknown is absent.
     notes : tuple of str
+    unreached : float or None
+        Share of the draws by which no budget reaches the loss that was asked for; None where none was, or no draws.
     """
 
     flops: float
@@ -63,6 +68,7 @@ class Plan:
     co2e_kg: float | None = None
     lifetime_flops: float | None = None
     lifetime_saving: float | None = None
+    unreached: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON types at full precision; what cannot be told is null, what was not asked absent."""
@@ -81,7 +87,7 @@ class Plan:
 
 #: Quantities that a plan has only where the scenario asks for them.
 EXTRAS = ("epochs", "effective_tokens", "gpu_hours", "days", "cost_usd", "energy_kwh", "co2e_kg",
-          "lifetime_flops", "lifetime_saving")  # fmt: skip
+          "lifetime_flops", "lifetime_saving", "unreached")  # fmt: skip
 
 
 def plan(basis: Basis, scenario: Scenario) -> Plan:
@@ -137,6 +143,8 @@ def _extras(scenario: Scenario, point: dict[str, float], pairs: Spread) -> tuple
             spread |= {name: _scaled(pairs["flops"], value / point["flops"]) for name, value in known.items()}
     if scenario.demand.tokens:
         extras |= {name: point[name] for name in ("lifetime_flops", "lifetime_saving")}
+    if "unreached" in point:
+        extras["unreached"] = point["unreached"]
     return extras, spread
 
 
@@ -149,11 +157,15 @@ def _refuse_what_cannot_be(basis: Basis, scenario: Scenario, point: dict[str, fl
         return
     floor = basis.floor(scenario)
     size = f" with {format_count(scenario.params)} parameters" if scenario.params else ""
+    metric = basis.metric
+    what = "A loss" if metric == LOSS else metric.title
     raise UserError(
-        f"A loss of {scenario.loss:g} cannot be reached{size}: by this law no model comes below "
-        + format_number(floor, 4)
+        f"{what} of {metric.text_of(scenario.loss)} cannot be reached{size}: by this law no model comes "
+        + f"{'above' if metric.higher_is_better else 'below'} {metric.text_of(floor)}"
         + (" with the data there is." if math.isfinite(scenario.unique_tokens) else "."),
-        fix="Ask for a higher loss" + (", a larger model" if size else "") + ", or plan with another law.",
+        fix=f"Ask for a {'lower' if metric.higher_is_better else 'higher'} {metric.title}"
+        + (", a larger model" if size else "")
+        + ", or plan with another law.",
     )
 
 
@@ -167,11 +179,9 @@ def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
         low, high = basis.ranges[name]
         write = format_flops if name == "flops" else format_count
         if times > 1:
-            notes.append(f"{_LETTER[name]} lies {format_ratio(times)} beyond the largest of the runs ({write(high)}).")
+            notes.append(f"{_LETTER[name]} lies {beyond_by(times)} beyond the largest of the runs ({write(high)}).")
         elif times < 1:
-            notes.append(
-                f"{_LETTER[name]} lies {format_ratio(1 / times)} below the smallest of the runs ({write(low)})."
-            )
+            notes.append(f"{_LETTER[name]} lies {beyond_by(times)} below the smallest of the runs ({write(low)}).")
     return notes
 
 
@@ -185,7 +195,8 @@ def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], e
     limit = no_return(scenario.decay.tokens)
     if epochs > limit:
         notes.append(
-            f"{epochs:.0f} passes are beyond the point of no return ({limit:.0f}): more of them add next to nothing."
+            f"{passes(epochs)} passes are beyond the point of no return ({limit:.0f}): more of them add next to "
+            "nothing."
         )
     if (
         scenario.params is None

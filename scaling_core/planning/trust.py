@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,14 +13,17 @@ from scaling_core.laws import Array
 from scaling_core.planning.allocation import best_for_compute, cheapest_for_loss, lifetime_cost
 from scaling_core.planning.answers import MAX_SEARCHED_DRAWS, relative_price
 from scaling_core.planning.basis import Basis
+from scaling_core.planning.figures import beyond_by
 from scaling_core.planning.plan import Plan, plan
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import Surface
 from scaling_core.units import format_count, format_number, format_ratio
 
 Severity = Literal["good", "doubt", "problem"]
-#: A budget so many times beyond the largest run is a leap; one beyond by more is a guess.
-_FAR, _VERY_FAR = 10.0, 100.0
+#: A plan more than 3 times beyond the runs in C, N or D is to be doubted: further than most laws have been tested. One
+#: more than 30 times beyond is a guess: the best size goes wrong with the power of the distance, and published laws
+#: that agree on their runs differ twofold there.
+_FAR, _VERY_FAR = 3.0, 30.0
 #: Another size, for the draws: one that would take this much more compute for the same loss.
 _COSTLY = 0.05
 #: Laws that differ by more than this factor in N disagree.
@@ -46,7 +49,7 @@ def trust(basis: Basis, scenario: Scenario, answer: Plan, others: Sequence[Basis
         *_reach(answer),
         *_ratio(basis, answer),
         *_draws(basis, scenario, answer),
-        *_others(scenario, answer, others),
+        *_others(basis, scenario, answer, others),
     ]
     order = {"problem": 0, "doubt": 1, "good": 2}
     return tuple(sorted(checks, key=lambda c: order[c.severity]))
@@ -64,7 +67,7 @@ def _reach(answer: Plan) -> list[Check]:
         return [Check("extrapolation", "good", "Compute, parameters and tokens all lie inside the runs.", 1.0)]
     side = "beyond the largest" if answer.extrapolation[name] > 1 else "below the smallest"
     severity: Severity = "problem" if times > _VERY_FAR else "doubt" if times > _FAR else "good"
-    text = f"In {words[name]} the plan lies {format_ratio(times)} {side} run."
+    text = f"In {words[name]} the plan lies {beyond_by(times)} {side} run."
     return [Check("extrapolation", severity, text, times)]
 
 
@@ -112,12 +115,17 @@ def _waste(drawn: Surface, scenario: Scenario, size: float) -> Array:
         return np.asarray(lifetime_cost(params, drawn.tokens_for(params, loss), served, price) / least - 1)
 
 
-def _others(scenario: Scenario, answer: Plan, others: Sequence[Basis]) -> list[Check]:
-    """The widest disagreement in N among laws."""
+def _others(basis: Basis, scenario: Scenario, answer: Plan, others: Sequence[Basis]) -> list[Check]:
+    """The widest disagreement in N among laws: each asked for its own best size, whatever size was typed.
+
+    A goal is put only to laws of the same metric: a loss means nothing to a law of accuracy.
+    """
     sizes = {}
     for other in others:
+        if scenario.loss is not None and other.metric != basis.metric:
+            continue
         try:
-            said = plan(other, scenario).params
+            said = plan(replace(other, draws=other.draws[:0]), replace(scenario, params=None)).params
         except UserError:
             continue
         if np.isfinite(said):
@@ -130,4 +138,6 @@ def _others(scenario: Scenario, answer: Plan, others: Sequence[Basis]) -> list[C
         text = f"{len(sizes)} other law{'s' * (len(sizes) > 1)} would choose a size within {format_ratio(factor)}."
         return [Check("other laws", "good", text, factor)]
     text = f"Laws disagree: {title} would choose {format_count(size)} parameters, {format_ratio(factor)} apart."
+    if scenario.params is not None:
+        text = f"Other laws would choose another size: {title} {format_count(size)}, {format_ratio(factor)} apart."
     return [Check("other laws", "doubt", text, factor)]

@@ -8,7 +8,7 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array
 from scaling_core.planning.allocation import best_for_compute
-from scaling_core.planning.answers import percentiles
+from scaling_core.planning.answers import loss_reached
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import Surface
@@ -44,13 +44,13 @@ def valley(basis: Basis, scenario: Scenario) -> pd.DataFrame:
     steps = np.arange(-_STEPS_PER_FACTOR, _STEPS_PER_FACTOR + 1) / _STEPS_PER_FACTOR
     params = n_star * _REACH**steps
     tokens = flops / FLOPS_PER_PARAM_TOKEN / params
-    needed = surface.tokens_for(params[None], np.full((1, params.size), l_star))[0]
     loss = surface.loss(params[None], tokens[None])[0]
     low, high = _band(basis, scenario, params, tokens)
+    times_data, extra = overhead(surface, flops, params / n_star)
     return pd.DataFrame({
         "params": params, "factor": params / n_star, "tokens": tokens, "tokens_per_param": tokens / params,
         "loss": loss, "loss_low": low, "loss_high": high, "extra_loss": loss - l_star,
-        "overhead": FLOPS_PER_PARAM_TOKEN * params * needed / flops - 1, "needed_tokens": needed,
+        "overhead": extra, "needed_tokens": times_data * float(best.tokens[0, 0]),
     })  # fmt: skip
 
 
@@ -70,12 +70,13 @@ def zone(basis: Basis, scenario: Scenario, extra: float) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def overhead(surface: Surface, factor: Array) -> tuple[Array, Array]:
+def overhead(surface: Surface, flops: float, factor: Array) -> tuple[Array, Array]:
     """Times the data, and extra compute as a share, that a model ``factor`` times the best size takes for its loss.
 
-    For Chinchilla's law without limits both are the same at every budget (Hoffmann et al. 2022, eq. 4 solved for D).
+    ``flops`` is the budget of the best model. For Chinchilla's law with endless data both are the same at every budget
+    (Hoffmann et al. 2022, eq. 4 solved for D). Infinite where no data makes the size as good.
     """
-    best = best_for_compute(surface, np.array([1e22]))
+    best = best_for_compute(surface, np.array([flops]))
     params = best.params * np.asarray(factor, dtype=float)
     tokens = surface.tokens_for(params, np.broadcast_to(best.loss, params.shape))
     data = tokens / best.tokens
@@ -96,8 +97,7 @@ def _budget(basis: Basis, scenario: Scenario) -> float:
 def _band(basis: Basis, scenario: Scenario, params: Array, tokens: Array) -> tuple[Array, Array]:
     if not len(basis.draws):
         return np.full(params.shape, np.nan), np.full(params.shape, np.nan)
-    drawn = basis.surface(scenario, basis.draws)
-    return percentiles(drawn.loss(params[None], tokens[None]), scenario.level)
+    return loss_reached(basis, scenario, params, tokens)
 
 
 def _edge(surface: Surface, loss: Array, flops: float, extra: float, start: float, reach: float) -> float:

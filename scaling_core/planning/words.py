@@ -5,41 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
+from scaling_core.planning.figures import hours, money, passes, rate
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
 from scaling_core.runs.metrics import LOSS, Metric
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.units import format_count, format_flops, format_number, format_ratio
 
+#: An interval of N or D this many times from end to end leaves open what to train.
+_WIDE = 10.0
+#: So many times wide, an interval at whose very end (this share of it, in logarithms) the answer lies does so too.
+_SOME, _END = 3.0, 0.1
+#: Training with more than this many times the typed budget is to be said.
+_MORE = 1.001
 
-def money(usd: float) -> str:
-    """Write dollars with a suffix: ``$60k``, ``$1.2M``."""
-    if not math.isfinite(usd):
-        return "unknown cost"
-    return f"${format_count(usd)}" if usd >= 1000 else f"${usd:.2f}" if usd < 10 else f"${usd:.0f}"
-
-
-def duration(days: float) -> str:
-    """Write a time in the unit that reads best: ``40 minutes``, ``13 hours``, ``12 days``, ``2.1 years``."""
-    if not math.isfinite(days):
-        return "unknown time"
-    for size, word in ((365.25, "year"), (1.0, "day"), (1 / 24, "hour"), (1 / 1440, "minute"), (1 / 86400, "second")):
-        count = days / size
-        if count >= (2.0 if word == "year" else 1.0) or word == "second":
-            text = format_number(count, 2 if count < 100 else 3)
-            return f"{text} {word}{'' if text == '1' else 's'}"
-    raise AssertionError  # the last unit takes everything
-
-
-def energy(kwh: float) -> str:
-    """Write energy: ``820 kWh``, ``3.2 MWh``, ``1.1 GWh``."""
-    if not math.isfinite(kwh):
-        return "unknown energy"
-    for size, unit in ((1e6, "GWh"), (1e3, "MWh")):
-        if kwh >= size:
-            return f"{format_number(kwh / size)} {unit}"
-    return f"{format_number(kwh)} kWh"
+Strong = Callable[[str], str]
 
 
 def between(answer: Plan, name: str, write: Callable[[float], str]) -> str:
@@ -48,55 +27,122 @@ def between(answer: Plan, name: str, write: Callable[[float], str]) -> str:
     return f" ({write(pair[0])}–{write(pair[1])})" if pair else ""
 
 
-def sentence(scenario: Scenario, answer: Plan, strong: Callable[[str], str] = str, metric: Metric = LOSS) -> str:
-    """The answer in one sentence; ``strong`` marks the three numbers that matter.
+def sentence(scenario: Scenario, answer: Plan, strong: Strong = str, metric: Metric = LOSS) -> str:
+    """The answer in one sentence, and what cannot be told in another; ``strong`` marks the numbers that matter.
 
     Where the law gives the cost of a ``metric`` other than the loss, the metric itself is shown.
     """
-    reached = f"{metric.title} {strong(_shown(answer.loss, metric))}{_interval(answer, metric)}"
     if not math.isfinite(answer.params):
-        return f"With {_means(scenario, answer)}: {reached}."
-    what = (
-        f"{strong(format_count(answer.params) + ' parameters')} on {strong(format_count(answer.tokens) + ' tokens')}"
-        + (
-            f", {format_number(answer.epochs, 2)} passes over the data"
-            if answer.epochs and answer.epochs > 1.005
-            else ""
-        )
-    )
-    if not math.isfinite(answer.loss):
-        return f"With {_means(scenario, answer)}: {what}."
+        return f"With {_means(scenario, answer)}: {_reached(answer, strong, metric)}."
+    what = _what(answer, strong)
     if scenario.loss is not None:
         subject = "A loss of" if metric == LOSS else f"Reaching {metric.title}"
-        return f"{subject} {strong(_shown(scenario.loss, metric))} takes {_means(scenario, answer)}: {what}."
-    return f"With {_means(scenario, answer)}: {what}, {reached}."
+        said = f"{subject} {strong(metric.text_of(scenario.loss))} takes {_means(scenario, answer)}: {what}."
+    elif math.isfinite(answer.loss):
+        said = f"{_spending(scenario, answer)}: {what}, {_reached(answer, strong, metric)}."
+    else:
+        said = f"{_spending(scenario, answer)}: {what}."
+    return " ".join([said, *_unreached(answer), *_untold(scenario, answer)])
 
 
-def _shown(cost: float, metric: Metric) -> str:
-    return format_number(float(metric.shown(np.array(cost))), 4)
+def overspends(scenario: Scenario, answer: Plan) -> bool:
+    """Whether the plan trains with more than the budget, to save over the model's life."""
+    asked = scenario.flops
+    return asked is not None and scenario.params is None and answer.flops > _MORE * asked
 
 
-def _interval(answer: Plan, metric: Metric) -> str:
-    """The interval of the metric, low end first: the end that costs more is the lower where higher is better."""
+def untold(answer: Plan) -> dict[str, float]:
+    """Of N and D those that the law cannot tell, and how many times their interval is from end to end.
+
+    That is where it is wider than 10 times, or wider than 3 with the answer at one end of it.
+    """
+    found = {}
+    for name in ("params", "tokens"):
+        low, high = answer.intervals.get(name, (math.nan, math.nan))
+        if not 0 < low < high < math.inf:
+            continue
+        place = math.log(getattr(answer, name) / low) / math.log(high / low)
+        if high / low > _WIDE or (high / low > _SOME and not _END <= place <= 1 - _END):
+            found[name] = high / low
+    return found
+
+
+def _what(answer: Plan, strong: Strong) -> str:
+    """N and D with their intervals, and passes where there are more than one."""
+    parts = [
+        strong(f"{format_count(answer.params)} parameters") + between(answer, "params", format_count),
+        strong(f"{format_count(answer.tokens)} tokens") + between(answer, "tokens", format_count),
+    ]
+    again = f", {passes(answer.epochs)} passes over the data" if answer.epochs and answer.epochs > 1.005 else ""
+    return " on ".join(parts) + again
+
+
+def _reached(answer: Plan, strong: Strong, metric: Metric) -> str:
+    """The metric that is reached with its interval, low end first: where higher is better, that is the costlier."""
+    text = f"{metric.title} {strong(metric.text_of(answer.loss))}"
     pair = answer.intervals.get("loss")
     if not pair:
+        return text
+    low, high = sorted(pair, reverse=metric.higher_is_better)
+    return f"{text} ({metric.text_of(low)}–{metric.text_of(high)})"
+
+
+def _spending(scenario: Scenario, answer: Plan) -> str:
+    """With what; and why it is more than the budget, where it is."""
+    if not overspends(scenario, answer):
+        return f"With {_means(scenario, answer)}"
+    assert scenario.flops is not None  # a plan that spends more than a budget has one
+    times = answer.flops / scenario.flops
+    more = format_ratio(times) if times >= 2 else f"{format_number(100 * (times - 1), 2)}% more than"
+    share = 100 * (answer.lifetime_saving or 0.0)
+    saved = f"{format_number(share, 2)}%" if share >= 0.1 else "little"
+    served = format_count(scenario.demand.tokens)
+    return (
+        f"Trained with {_means(scenario, answer)}, {more} your budget of {format_flops(scenario.flops)} FLOPs"
+        f"{_price_of(scenario, answer)}, because a smaller model that serves {served} tokens pays it back "
+        f"({saved} saved over its life)"
+    )
+
+
+def _price_of(scenario: Scenario, answer: Plan) -> str:
+    """What the budget itself would cost, in brackets."""
+    if answer.cost_usd is None or not math.isfinite(answer.cost_usd) or not scenario.flops:
         return ""
-    low, high = sorted(metric.shown(np.array(pair)))
-    return f" ({format_number(float(low), 4)}–{format_number(float(high), 4)})"
+    return f" ({money(answer.cost_usd * scenario.flops / answer.flops)})"
 
 
 def _means(scenario: Scenario, answer: Plan) -> str:
-    """Compute, and what it costs on the machine."""
-    compute = f"{format_flops(answer.flops)} FLOPs"
+    """Compute, and what it costs on the machine; with intervals where they depend on what the law says."""
+    compute = f"{format_flops(answer.flops)} FLOPs{between(answer, 'flops', format_flops)}"
     terms = scenario.terms
     if terms is None or answer.gpu_hours is None:
         return compute
     price = terms.usd_per_gpu_hour
     cost = (
-        f"{money(answer.cost_usd)} at ${float(price):g}/h, "
+        f"{money(answer.cost_usd)}{between(answer, 'cost_usd', money)} at {rate(float(price))}/h, "
         if price is not None and answer.cost_usd is not None
         else ""
     )
     mfu = f"{100 * float(terms.mfu):.0f}% MFU"
-    hours = f"{format_count(answer.gpu_hours)} hours of {terms.hardware.name}"
-    return f"{compute} ({hours}, {cost}{mfu})"
+    return f"{compute} ({hours(answer.gpu_hours)} hours of {terms.hardware.name}, {cost}{mfu})".replace(") (", "; ", 1)
+
+
+def _unreached(answer: Plan) -> list[str]:
+    """Draws by which nothing reaches the goal."""
+    share = answer.unreached or 0.0
+    if not share:
+        return []
+    percent = f"{100 * share:.0f}%" if share >= 0.01 else f"{100 * share:.1g}%"
+    rest = "; the intervals are of the others" if answer.intervals.get("flops") else ""
+    return [f"In {percent} of the draws of the law no budget reaches it{rest}."]
+
+
+def _untold(scenario: Scenario, answer: Plan) -> list[str]:
+    """What the law leaves open, so that a single number is not believed."""
+    wide = untold(answer)
+    if not wide:
+        return []
+    words = {"params": "parameters", "tokens": "tokens"}
+    names = " and ".join(words[name] for name in wide)
+    spans = " and ".join(format_ratio(times) for times in wide.values())
+    return [f"We can't tell well how many {names}: the intervals are {spans} from end to end."]

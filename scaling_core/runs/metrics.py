@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
+from scaling_core.units import format_number
 
 Values = NDArray[np.float64]
 _BEGIN, _END = r"(?:^|[_\W])", r"(?:$|[_\W\d@])"
@@ -66,6 +67,10 @@ class Metric:
     def shown(self, cost: Values) -> Values:
         """The metric again from its cost."""
         return np.asarray(self.best - cost if self.higher_is_better else self.best + cost, dtype=float)
+
+    def text_of(self, cost: float, digits: int = 4) -> str:
+        """The metric at a cost, as it is read: the loss 2.1345, an accuracy 0.5512."""
+        return format_number(float(self.shown(np.array(cost))), digits)
 
     @property
     def cost_title(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_runs import chinchilla_runs, fitted, noise, table
+from made_runs import chinchilla_loss, chinchilla_runs, fitted, noise, table
 from scipy import stats
 
 from scaling_core.errors import UserError
@@ -108,12 +108,13 @@ def test_a_row_of_a_frontier_is_the_plan_to_the_last_digit(grid_basis: Basis) ->
             assert answer.extrapolation["flops"] == many["beyond"][i]
 
 
-def test_interval_is_that_of_each_draw_optimised_for_itself(grid_fit: FitResult) -> None:
+def test_intervals_are_what_draws_would_choose_and_what_they_say_of_the_plan(grid_fit: FitResult) -> None:
     answer = plan(basis_of_fit(grid_fit), Scenario(1e23, 0.8))
     best = [grid_fit.law.optimum(draw, np.array([1e23])) for draw in grid_fit.draws]
     for name, values in (
         ("params", [b.params[0] for b in best]), ("tokens", [b.tokens[0] for b in best]),
-        ("tokens_per_param", [b.tokens[0] / b.params[0] for b in best]), ("loss", [b.loss[0] for b in best]),
+        ("tokens_per_param", [b.tokens[0] / b.params[0] for b in best]),
+        ("loss", [chinchilla_loss(answer.params, answer.tokens, draw) for draw in grid_fit.draws]),
     ):  # fmt: skip
         assert answer.intervals[name] == pytest.approx(tuple(np.quantile(values, [0.1, 0.9])), rel=1e-12)
         assert answer.intervals[name][0] < getattr(answer, name) < answer.intervals[name][1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from scaling_core.planning.hardware import get_hardware
 from scaling_core.planning.trust import trust
 from scaling_core.planning.valley import overhead, valley, zone
 from scaling_core.planning.whatmatters import pareto, tornado
+from scaling_core.runs.metrics import Metric
 
 BESIROGLU = basis_of_published(get_published("besiroglu"))
 H100 = Terms(get_hardware("H100 SXM"), n_gpus=64)
@@ -48,7 +51,7 @@ def basis() -> Basis:
 def test_iso_loss_overhead(name: str, factor: float, data: float, extra: float) -> None:
     chosen = basis_of_published(get_published(name))
     surface = chosen.surface(Scenario(1e22), chosen.theta[None])
-    got = overhead(surface, np.array([factor]))
+    got = overhead(surface, 1e22, np.array([factor]))
     assert (got[0][0], got[1][0]) == pytest.approx((data, extra), abs=6e-5)
 
 
@@ -161,3 +164,25 @@ def test_a_smaller_model_for_serving_is_judged_by_the_cost_of_its_life(basis: Ba
     check = said(basis, serving)["draws"]
     assert check.number < 0.5
     assert "cost of its life" in check.text
+
+
+@pytest.mark.parametrize(("flops", "severity"), [(1e20, "good"), (8e22, "good"), (6e23, "doubt"), (6e24, "problem")])
+def test_ten_times_beyond_is_to_be_doubted_and_a_hundred_a_guess(basis: Basis, flops: float, severity: str) -> None:
+    """The runs end at 6e22 FLOPs."""
+    assert said(basis, Scenario(flops))["extrapolation"].severity == severity
+
+
+def test_a_typed_size_is_put_beside_what_other_laws_would_choose() -> None:
+    """Every law answers a typed size with that size, which is no agreement."""
+    best = plan(BESIROGLU, Scenario(5.76e23)).params
+    far = said(BESIROGLU, Scenario(5.76e23, params=best * 10), "muennighoff_c4")["other laws"]
+    assert far.severity == "doubt"
+    assert far.number > 5
+    assert "another size" in far.text
+
+
+def test_a_goal_of_another_metric_is_not_put_to_laws_of_loss() -> None:
+    law = replace(BESIROGLU, metric=Metric("acc", "accuracy", True, 5.0))
+    asked = Scenario(loss=2.2)
+    checks = {c.name for c in trust(law, asked, plan(law, asked), [BESIROGLU])}
+    assert "other laws" not in checks

@@ -5,12 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from made_runs import chinchilla_runs, fitted
 
 from scaling_core.laws import get_law
-from scaling_core.planning import Basis, Scenario, basis_of_fit, basis_of_published, get_published, plan
-from scaling_core.planning.words import sentence
+from scaling_core.planning import (
+    Basis,
+    Demand,
+    Scenario,
+    Terms,
+    basis_of_fit,
+    basis_of_published,
+    get_hardware,
+    get_published,
+    plan,
+)
+from scaling_core.planning.figures import beyond_by, duration, hours, money, passes, rate
+from scaling_core.planning.valley import valley
+from scaling_core.planning.words import sentence, untold
 from scaling_core.runs.metrics import LOSS, Metric
+from scaling_core.units import format_count, format_flops, format_number
 
 ACCURACY = Metric("acc", "accuracy", True, 1.0)
 WER = Metric("wer", "word errors", False, 0.1)
@@ -55,3 +69,91 @@ def test_a_loss_reads_as_before() -> None:
     assert sentence(Scenario(1e22), answer).endswith(f", loss {answer.loss:.3f}.")
     asked = Scenario(loss=2.2)
     assert sentence(asked, plan(BESIROGLU, asked)).startswith("A loss of 2.200 takes")
+
+
+def drawn_law(*, spread: float = 0.0, floors: tuple[float, ...] = (1.8,)) -> Basis:
+    """A law whose draws differ in the ratio of A and B by a factor either way, and in E."""
+    tilts = np.linspace(-spread, spread, 21)
+    draws = [[e, 400.0 * np.exp(t), 2000.0 * np.exp(-t), 0.34, 0.36] for t in tilts for e in floors]
+    theta = np.array([1.8, 400.0, 2000.0, 0.34, 0.36])
+    return Basis("made", get_law("chinchilla"), theta, np.array(draws), {}, {}, (), "made")
+
+
+def test_the_sentence_gives_the_intervals_of_what_to_train() -> None:
+    basis = drawn_law(spread=0.2)
+    answer = plan(basis, Scenario(1e22))
+    (a, b), (c, d) = (tuple(map(format_count, answer.intervals[n])) for n in ("params", "tokens"))
+    said = sentence(Scenario(1e22), answer)
+    assert (
+        f"{format_count(answer.params)} parameters ({a}–{b}) on {format_count(answer.tokens)} tokens ({c}–{d})" in said
+    )
+    assert "can't tell" not in said
+
+
+def test_what_the_draws_leave_open_is_said() -> None:
+    """N* goes as (αA/βB)^(1/(α+β)): draws with A/B from e^-2 to e^2 apart give exp(0.9·4/0.7) = 171 times."""
+    answer = plan(drawn_law(spread=1.0), Scenario(1e22))
+    low, high = answer.intervals["params"]
+    assert high / low == pytest.approx(np.exp(0.9 * 4 / 0.7), rel=1e-6)
+    assert untold(answer) == pytest.approx({"params": high / low, "tokens": high / low})
+    assert "We can't tell well how many parameters and tokens: the intervals are 170× and 170×" in sentence(
+        Scenario(1e22), answer
+    )
+
+
+def test_an_answer_at_the_end_of_a_wide_interval_is_not_told_well_either() -> None:
+    answer = plan(drawn_law(spread=0.25), Scenario(1e22))
+    assert not untold(answer)
+    low, high = answer.intervals["params"]
+    assert 3 < high / low < 10
+    assert set(untold(replace(answer, params=low * 1.05))) == {"params"}
+
+
+def test_a_goal_has_intervals_of_compute_and_cost_and_says_which_draws_never_reach_it() -> None:
+    basis = drawn_law(spread=0.1, floors=(1.7, 1.8, 1.9, 1.8))
+    asked = Scenario(loss=1.88, terms=Terms(get_hardware("H100 SXM"), n_gpus=64))
+    answer = plan(basis, asked)
+    assert answer.unreached == 0.25  # the draws with E = 1.9
+    low, high = answer.intervals["flops"]
+    assert low < answer.flops < high
+    said = sentence(asked, answer)
+    assert f"takes {format_flops(answer.flops)} FLOPs ({format_flops(low)}–{format_flops(high)}; " in said
+    assert f"({money(answer.intervals['cost_usd'][0])}–{money(answer.intervals['cost_usd'][1])}) at $2.50/h" in said
+    assert "In 25% of the draws of the law no budget reaches it; the intervals are of the others." in said
+    a, b = answer.intervals["loss"]  # what the planned N and D reach by the draws
+    assert a == pytest.approx(1.88 - 0.1, abs=0.02)
+    assert b == pytest.approx(1.88 + 0.1, abs=0.02)
+
+
+def test_the_valley_and_the_plan_say_the_same_of_the_same_model() -> None:
+    basis = drawn_law(spread=0.5, floors=(1.7, 1.9))
+    answer = plan(basis, Scenario(1e22))
+    rows = valley(basis, Scenario(1e22))
+    best = rows.loc[(rows["factor"] - 1).abs().idxmin()]
+    assert answer.intervals["loss"] == pytest.approx((best["loss_low"], best["loss_high"]), rel=1e-9)
+
+
+def test_more_than_the_budget_is_said_in_the_sentence_with_its_reason() -> None:
+    asked = Scenario(1e23, demand=Demand(1e13), terms=Terms(get_hardware("H100 SXM"), n_gpus=64))
+    answer = plan(BESIROGLU, asked)
+    times = answer.flops / 1e23
+    said = sentence(asked, answer)
+    assert said.startswith(f"Trained with {format_flops(answer.flops)} FLOPs (")
+    assert f"{format_number(100 * (times - 1), 2)}% more than your budget of 1e23 FLOPs ($175k)" in said
+    assert "because a smaller model that serves 10.0T tokens pays it back" in said
+    assert f"({format_number(100 * answer.lifetime_saving, 2)}% saved over its life)" in said
+    assert sentence(Scenario(1e23), plan(BESIROGLU, Scenario(1e23))).startswith("With 1e23 FLOPs:")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (hours(1000.0), "1,000"), (hours(0.5234), "0.523"), (hours(24_300.0), "24.3k"), (hours(999.7), "1,000"),
+        (passes(2980332462.0), "2.98B"), (passes(1.4), "1.4"), (passes(40.2), "40"), (passes(1234.0), "1,230"),
+        (rate(2.5), "$2.50"), (rate(0.0655), "$0.0655"), (rate(3), "$3.00"),
+        (beyond_by(1.02), "2%"), (beyond_by(0.98), "2%"), (beyond_by(13.2), "13×"), (beyond_by(1 / 13.2), "13×"),
+        (duration(365.25 * 1234), "1,230 years"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_people_write_them(written: str, text: str) -> None:
+    assert written == text
