@@ -41,7 +41,7 @@ from scaling_core.planning.parallel import (
 )
 from scaling_core.planning.published_mfu import measured_fp8, mfu_curve, published_mfu
 from scaling_core.planning.recipes import kaplan_critical_batch, recipes
-from scaling_core.planning.repeats import no_return
+from scaling_core.planning.repeats import SOURCE, no_return
 from scaling_core.planning.shape_near import shape_near
 from scaling_core.planning.trust import trust
 from scaling_core.planning.valley import ZONES, valley, zone
@@ -142,14 +142,18 @@ def limited(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """What passing over the same data again is worth."""
     unique = scenario.unique_tokens
     shown = unique if math.isfinite(unique) else answer.tokens
+    decays = basis.decays(scenario)
+    if decays is None:
+        st.info("This formula says itself what repeated tokens are worth: it has no R_D*.", icon=":material/info:")
+        return
     frame.chart(
-        epochs_chart(shown, answer.tokens, frame.palette(), scenario.decay.tokens),
+        epochs_chart(shown, answer.tokens, frame.palette(), decays.tokens, decays.interval(scenario.level)),
         key="epochs_chart",
         alt_text="What tokens seen again are worth, and where repeating no longer pays",
     )
     st.caption(
-        f"A token of the {no_return(scenario.decay.tokens):.0f}th pass is worth a tenth of a new one. What repeated "
-        "data is worth: Muennighoff et al. 2023, arXiv 2305.16264."
+        f"{frame.plain(decays.text(scenario.level))} After {format_number(no_return(decays.tokens))} passes a token is "
+        f"worth a tenth of a new one. The formula: {SOURCE}, eq. 5."
     )
     if not math.isfinite(unique):
         st.caption("Type the unique tokens above to plan with limited data.")

@@ -15,6 +15,7 @@ from scaling_core.planning.repeats import NO_RETURN, REPEATED_TOKENS, effective,
 from scaling_core.units import format_count, format_number
 
 _HEIGHT = 400
+_Y_TITLE = "Worth in new tokens / unique tokens"
 _STEPS = 160
 #: Passes that are always shown.
 _SHOWN = (0.5, 100.0)
@@ -24,7 +25,13 @@ _LEAST = 0.05
 _FLAT = 0.8
 
 
-def epochs_chart(unique: float, seen: float, palette: Palette, decay: float = REPEATED_TOKENS) -> Figure:
+def epochs_chart(
+    unique: float,
+    seen: float,
+    palette: Palette,
+    decay: float = REPEATED_TOKENS,
+    between: tuple[float, float] | None = None,
+) -> Figure:
     """Effective tokens against tokens seen, both in passes over the unique ones.
 
     Parameters
@@ -33,17 +40,22 @@ def epochs_chart(unique: float, seen: float, palette: Palette, decay: float = RE
         Distinct tokens, and those that the plan trains on.
     decay : float
         How fast repeated tokens lose their value, R_D*.
+    between : pair of float, optional
+        Interval of R_D*, drawn as a band around the curve.
     """
     plan = seen / unique
     limit = no_return(decay)
     low, high = max(min(_SHOWN[0], plan / 2), _LEAST / 2), max(_SHOWN[1], 2 * plan, 2 * limit)
     passes = np.geomspace(low, high, _STEPS)
     curve = pd.DataFrame({"passes": passes, "worth": effective(passes, 1.0, decay)})
-    top = float(curve["worth"].max())
+    low_decay, high_decay = between or (decay, decay)
+    curve["worth_low"], curve["worth_high"] = effective(passes, 1.0, low_decay), effective(passes, 1.0, high_decay)
+    top = float(curve["worth_high"].max())
     canvas = Canvas(View("passes", "worth"), (low, high), (low, top * (top / low) ** 0.14), palette)
     layers = [
         *_ground(canvas, limit, plan),
         _if_new(canvas),
+        *([_band(canvas, curve)] if between else []),
         *_curve(canvas, curve),
         *_plan(canvas, plan, unique, decay),
     ]
@@ -55,7 +67,7 @@ def _x(canvas: Canvas) -> alt.X:
 
 
 def _y(canvas: Canvas) -> alt.Y:
-    return canvas.y("worth", "Worth in new tokens / unique tokens")
+    return canvas.y("worth", _Y_TITLE)
 
 
 def _ground(canvas: Canvas, limit: float, plan: float) -> list[alt.Chart]:
@@ -85,6 +97,12 @@ def _if_new(canvas: Canvas) -> alt.Chart:
     ends = pd.DataFrame({"passes": [low, high], "worth": [low, high]})
     mark = canvas.frames.chart("new", ends).mark_line(color=canvas.palette.muted, strokeDash=[4, 4], clip=True)
     return mark.encode(x=_x(canvas), y=_y(canvas))
+
+
+def _band(canvas: Canvas, curve: pd.DataFrame) -> alt.Chart:
+    """What the draws of R_D* make of the curve."""
+    mark = canvas.frames.chart("band", curve).mark_area(color=canvas.palette.categories[0], opacity=0.18)
+    return mark.encode(x=_x(canvas), y=canvas.y("worth_low", _Y_TITLE), y2="worth_high:Q")
 
 
 def _curve(canvas: Canvas, curve: pd.DataFrame) -> list[alt.Chart]:

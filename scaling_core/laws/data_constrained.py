@@ -32,6 +32,11 @@ class DataConstrained(FormulaLaw):
         r"D' = U_D + U_D \, {R_D} \left(1 - e^{{-(D/U_D - 1)/{R_D}}}\right) \\ "
         r"N' &= U_N + U_N \, {R_N} \left(1 - e^{{-(N/U_N - 1)/{R_N}}}\right) \end{{aligned}}"
     )
+    where = (
+        "$U_D$: unique tokens, at most $D$. $U_N$: the parameters that so many tokens are best spent on by the same "
+        "law without repeats, at most $N$. $D'$ and $N'$: what tokens seen again and parameters in excess are worth "
+        "beside those."
+    )
     predictors = ("params", "tokens", "unique_tokens")
     parameters = (
         Parameter("E", "E", "irreducible loss", "nats per token"),
@@ -54,8 +59,7 @@ class DataConstrained(FormulaLaw):
         unique = np.minimum(z.get("unique_tokens", z["tokens"]), z["tokens"])
         log_tokens = _effective(z["tokens"], unique, p["R_D"])
         log_a, log_b = log(p["A"]), log(p["B"])
-        log_g = (log(p["alpha"]) + log_a - log(p["beta"]) - log_b) / (p["alpha"] + p["beta"])
-        enough = log_g + p["beta"] / p["alpha"] * (unique + log_g)
+        enough = log_enough_params(log_a, log_b, p["alpha"], p["beta"], unique)
         wanted = value_of(enough) < z["params"]
         log_params = _effective(z["params"], where(wanted, enough, z["params"]), p["R_N"])
         return p["E"] + exp(log_a - p["alpha"] * log_params) + exp(log_b - p["beta"] * log_tokens)
@@ -92,7 +96,23 @@ class DataConstrained(FormulaLaw):
         return allocate(self, theta, flops, lambda product: searched_split(loss, shape, product), **unique)
 
 
-def _effective(x: Any, unique: Any, worth: Any) -> Any:
+def worth_of_surplus(surplus: Any, decay: Any) -> Any:
+    """1 + R·(1 − e^(−surplus/R)): what x of something is worth of the U that differ, surplus = x/U − 1, over U.
+
+    Muennighoff et al. 2023, arXiv 2305.16264, eq. 5. Arrays or jets, surplus 0 or more.
+    """
+    return 1.0 - decay * expm1(-surplus / decay)
+
+
+def log_enough_params(log_a: Any, log_b: Any, alpha: Any, beta: Any, log_unique: Any) -> Any:
+    """ln U_N: the parameters that U_D tokens are best spent on by the Chinchilla law of the same constants.
+
+    U_N = G·(G·U_D)^(beta/alpha), G = (alpha A / (beta B))^(1/(alpha+beta)) (Muennighoff et al. 2023, eq. 6).
+    """
+    log_g = (log(alpha) + log_a - log(beta) - log_b) / (alpha + beta)
+    return log_g + beta / alpha * (log_unique + log_g)
+
+
+def _effective(x: Any, unique: Any, decay: Any) -> Any:
     """ln of U + U·R·(1 − e^(−(x/U − 1)/R)), where x and U are given by their logarithms."""
-    surplus = expm1(x - unique)
-    return unique + log(1.0 - worth * expm1(-surplus / worth))
+    return unique + log(worth_of_surplus(expm1(x - unique), decay))

@@ -53,7 +53,7 @@ def best_for_compute(surface: Surface, flops: Array, around: Array | None = None
     span = np.log(product)
 
     def at(log_n: Array) -> Array:
-        return surface.loss(np.exp(log_n), np.exp(span - log_n))
+        return surface.rank(np.exp(log_n), np.exp(span - log_n))
 
     log_n, _ = _minimise(at, np.zeros_like(span), span, around)
     log_n = np.where((log_n > _EDGE) & (log_n < span - _EDGE), log_n, np.nan)  # at an end, no split is best

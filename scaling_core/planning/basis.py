@@ -10,6 +10,7 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult, Line
 from scaling_core.laws import Array, Law, Mask, get_law
 from scaling_core.planning.published import PublishedLaw
+from scaling_core.planning.repeats import Decays, decays_of
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import Surface
 from scaling_core.runs.metrics import LOSS, Metric
@@ -68,6 +69,13 @@ class Basis:
         """Loss over N and D for parameter vectors (R, p), under the data of the scenario."""
         assert self.law is not None  # asked only where has_optimum holds
         return Surface(self.law, theta, scenario.unique_tokens, scenario.decay)
+
+    def decays(self, scenario: Scenario) -> Decays | None:
+        """How fast repeats lose their value: by the law where it says so, else by the scenario.
+
+        None for a formula of one's own that reads the unique tokens.
+        """
+        return decays_of(self.law, self.theta, self.draws, scenario.decay)
 
     def floor(self, scenario: Scenario) -> float:
         """Loss that no model comes below."""

@@ -14,7 +14,7 @@ from scaling_core.planning.basis import Basis
 from scaling_core.planning.budget import amounts
 from scaling_core.planning.figures import beyond_by, passes
 from scaling_core.planning.frontier import times_beyond
-from scaling_core.planning.repeats import effective, no_return
+from scaling_core.planning.repeats import SOURCE, no_return
 from scaling_core.planning.scenario import Scenario
 from scaling_core.runs.metrics import LOSS
 from scaling_core.units import format_count, format_flops, format_ratio
@@ -105,7 +105,7 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
     sure = {"flops"} if ends["flops"][0] == ends["flops"][1] else set()  # the budget itself
     pairs = {name: pair for name, pair in ends.items() if math.isfinite(pair[0]) and name not in sure}
     beyond = {n: times_beyond(point[n], basis.ranges[n]) for n in _LETTER if _known(basis, point, n)}
-    extras, spread = _extras(scenario, point, pairs)
+    extras, spread = _extras(basis, scenario, point, pairs)
     return Plan(
         **{name: point[name] for name in ("flops", *QUANTITIES)},
         intervals={**pairs, **spread},
@@ -123,16 +123,21 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
 Spread = dict[str, tuple[float, float]]
 
 
-def _extras(scenario: Scenario, point: dict[str, float], pairs: Spread) -> tuple[dict[str, float], Spread]:
+def _extras(
+    basis: Basis, scenario: Scenario, point: dict[str, float], pairs: Spread
+) -> tuple[dict[str, float], Spread]:
     """What the scenario's data, machine and demand add; an interval of C becomes one of time, cost and energy."""
     extras: dict[str, float] = {}
     spread: Spread = {}
     if math.isfinite(scenario.unique_tokens):
-        unique, worth = scenario.unique_tokens, scenario.decay.tokens
-        extras["epochs"] = point["tokens"] / unique
-        extras["effective_tokens"] = float(effective(np.array(point["tokens"]), np.array(unique), worth))
+        extras["epochs"] = point["tokens"] / scenario.unique_tokens
         if "tokens" in pairs:
-            spread["epochs"] = _scaled(pairs["tokens"], 1 / unique)
+            spread["epochs"] = _scaled(pairs["tokens"], 1 / scenario.unique_tokens)
+        if (decays := basis.decays(scenario)) is not None:
+            tokens = np.array(point["tokens"])
+            extras["effective_tokens"] = float(decays.worth(tokens, scenario.unique_tokens))
+            if ends := decays.worth_between(tokens, scenario.unique_tokens, scenario.level):
+                spread["effective_tokens"] = float(ends[0]), float(ends[1])
     if scenario.terms:
         spent = amounts(point["flops"], scenario.terms)
         per_flop = {"gpu_hours": spent.gpu_hours, "days": spent.days, "cost_usd": spent.usd,
@@ -188,12 +193,13 @@ def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
 def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], extras: dict[str, float]) -> list[str]:
     notes = []
     epochs = extras.get("epochs", 1.0)
-    if epochs > 1 and basis.law is not None and "unique_tokens" not in basis.law.predictors:
+    decays = basis.decays(scenario) if epochs > 1 else None
+    if decays is not None and not decays.from_law:
         notes.append(
-            "What repeated data is worth is taken from Muennighoff et al. 2023 (C4, English), not from these runs."
+            f"What repeated data is worth is taken from {SOURCE} (C4, English: R_D* = {decays.tokens:.1f}), not from "
+            "these runs."
         )
-    limit = no_return(scenario.decay.tokens)
-    if epochs > limit:
+    if decays is not None and epochs > (limit := no_return(decays.tokens)):
         notes.append(
             f"{passes(epochs)} passes are beyond the point of no return ({limit:.0f}): more of them add next to "
             "nothing."

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array, Law
-from scaling_core.planning.repeats import Decay, effective, seen_for
+from scaling_core.laws.data_constrained import log_enough_params
+from scaling_core.planning.repeats import Decay, effective, log_term_above_end, seen_for
 from scaling_core.planning.search import solve_decreasing
 
 #: Tokens that a search for a loss looks through.
@@ -49,6 +50,12 @@ class Surface:
             return self._endless(params, tokens)
         return self._endless(self._worth_of_params(params), effective(tokens, self.unique_tokens, self._decays[0]))
 
+    def rank(self, params: Array, tokens: Array) -> Array:
+        """What is lowest where the loss is, at N and D, each (R, m): the loss, or something finer in its place."""
+        if self._is_limited and self.law.name in TWO_POWERS:
+            return self._log_excess(params, tokens)
+        return self.loss(params, tokens)
+
     def tokens_for(self, params: Array, loss: Array) -> Array:
         """Tokens that reach ``loss`` with N parameters, each (R, m); infinite where none do."""
         if self.law.name not in TWO_POWERS:
@@ -88,10 +95,28 @@ class Surface:
         """Parameters beyond what the unique tokens can feed are worth less (Muennighoff et al. 2023, eq. 6)."""
         if self.law.name not in TWO_POWERS:
             return params
+        return effective(params, self._enough, self._decays[1])
+
+    @property
+    def _enough(self) -> Array:
+        """U_N: the parameters that the unique tokens can feed, (R, 1)."""
         _, A, B, alpha, beta = self._two_powers
         with np.errstate(all="ignore"):
-            enough = (alpha * A / (beta * B)) ** (1 / alpha) * self.unique_tokens ** (beta / alpha)
-        return effective(params, enough, self._decays[1])
+            log_enough = log_enough_params(np.log(A), np.log(B), alpha, beta, np.log(self.unique_tokens))
+            return np.asarray(np.exp(log_enough))
+
+    def _log_excess(self, params: Array, tokens: Array) -> Array:
+        """ln of the loss above the floor of limited data, exact where the loss itself has run into rounding.
+
+        Far beyond the unique tokens both terms fall towards their ends as e^(−surplus/R), soon by less than the last
+        digit of the loss: a search of the loss would then choose anything.
+        """
+        _, A, B, alpha, beta = self._two_powers
+        of_tokens, of_params = self._decays
+        with np.errstate(all="ignore"):
+            size = np.log(A) + log_term_above_end(params, self._enough, of_params, alpha)
+            data = np.log(B) + log_term_above_end(tokens, self.unique_tokens, of_tokens, beta)
+            return np.asarray(np.logaddexp(size, data))
 
     def _endless(self, params: Array, tokens: Array) -> Array:
         """The law's own value: every token is new, unless the law counts the unique ones itself."""

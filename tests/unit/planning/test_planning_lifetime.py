@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +14,16 @@ from hypothesis import strategies as st
 from made_runs import CHINCHILLA, chinchilla_runs, fitted
 
 from scaling_core.errors import UserError
+from scaling_core.fitting import Selection, fit, get_objective
 from scaling_core.laws import Array, get_law
 from scaling_core.planning import Demand, Scenario, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.planning.allocation import Allocation, best_for_compute, cheapest_for_loss, lifetime_cost
 from scaling_core.planning.answers import relative_price
 from scaling_core.planning.budget import Terms
 from scaling_core.planning.hardware import get_hardware
-from scaling_core.planning.repeats import Decay, effective, marginal, no_return, seen_for
+from scaling_core.planning.repeats import Decay, effective, log_term_above_end, marginal, no_return, seen_for
 from scaling_core.planning.surface import Surface
+from scaling_core.runs import Upload, load
 
 CHINCHILLA_LAW = get_law("chinchilla")
 SARDANA = basis_of_published(get_published("devries_sardana"))
@@ -106,6 +109,58 @@ def test_what_repeated_tokens_are_worth(epochs: float, worth: float, last: float
 
 def test_no_return_is_where_a_token_is_worth_a_tenth() -> None:
     assert marginal(no_return()) == pytest.approx(0.1)
+
+
+def test_far_beyond_the_data_the_best_size_still_goes_on_smoothly() -> None:
+    """There the loss changes by less than its last digit; its two terms are then as steep as each other.
+
+    With ln of a term above its end = const − surplus/R, the minimum along ln N has N/(U_N R_N) − D/(U R_D) constant.
+    """
+    flops = np.geomspace(1e23, 1e30, 57)
+    basis = basis_of_published(get_published("besiroglu"))
+    best = best_for_compute(basis.surface(Scenario(1e22, unique_tokens=1e10), basis.theta[None]), flops)
+    slopes = np.diff(np.log(best.params[0])) / np.diff(np.log(flops))
+    assert np.all(np.abs(slopes - 0.5) < 0.05)
+    assert np.abs(slopes[-1] - 0.5) < 2e-3
+    _, A, B, alpha, beta = basis.theta
+    enough = (alpha * A / (beta * B)) ** (1 / alpha) * 1e10 ** (beta / alpha)
+    share = best.params[0] / enough / 5.309743 / (best.tokens[0] / 1e10 / 15.387756)
+    assert share[-1] == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("seen", [0.3, 1.0, 1.5, 20.0, 200.0, 2000.0])
+def test_a_term_above_its_end_is_exact_where_subtraction_is(seen: float) -> None:
+    end, exponent = 1 + 15.387756, 0.37
+    found = float(log_term_above_end(np.array(seen), 1.0, 15.387756, np.array(exponent)))
+    surplus = max(seen - 1, 0) / 15.387756
+    if surplus < 15:  # beyond, the difference is lost in rounding
+        worth = float(effective(seen, 1.0, 15.387756))
+        assert found == pytest.approx(math.log(worth**-exponent - end**-exponent), rel=1e-6)
+    else:  # the first term of the series in e^(−surplus)
+        gap = math.log(15.387756 / end) - surplus
+        assert found == pytest.approx(-exponent * math.log(end) + math.log(exponent) + gap, rel=1e-3)
+
+
+def test_a_law_that_was_fitted_to_repeats_says_itself_what_they_are_worth(reference: Path) -> None:
+    runs = load([Upload.from_path(reference / "runs" / "data_constrained_c4_182.csv")])
+    result = fit(get_law("data-constrained"), runs, get_objective("huber-log"), Selection(), 60)
+    basis, scenario = basis_of_fit(result), Scenario(1e22, unique_tokens=1e10)
+    answer, decays = plan(basis, scenario), basis.decays(scenario)
+    own = result.theta[list(result.law.parameter_names).index("R_D")]
+    assert decays is not None
+    assert decays.from_law
+    surplus = answer.tokens / 1e10 - 1
+    assert answer.effective_tokens == pytest.approx(1e10 * (1 + own * (1 - math.exp(-surplus / own))))
+    assert own == pytest.approx(27.9, abs=0.1)  # the published constant is 15.4
+    low, high = answer.intervals["effective_tokens"]
+    assert low < answer.effective_tokens < high
+    assert not any("not from these runs" in note for note in answer.notes)
+
+
+def test_a_law_that_takes_tokens_as_new_borrows_the_published_constant_and_says_so() -> None:
+    answer = plan(MUENNIGHOFF, Scenario(1e22, unique_tokens=1e10))
+    assert "effective_tokens" not in answer.intervals
+    assert any("R_D* = 15.4), not from these runs" in note for note in answer.notes)
 
 
 @settings(max_examples=50, deadline=None)
