@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scaling_core.database import connected
 from scaling_core.errors import UserError
 
 _SCHEMA = """
@@ -20,7 +19,6 @@ create table if not exists record (
 )
 """
 _MAX_NAME = 80
-_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -83,44 +81,17 @@ class Records:
                 return record
         raise UserError(f"Nothing is saved here under “{name}”.", fix="Choose another name.")
 
+    def free_name(self, kind: str, name: str) -> str:
+        """The name itself where nothing has it, else the first of “name (2)”, “name (3)” … that is free."""
+        taken = {record.name for record in self.all(kind)}
+        name = name.strip()
+        numbered = (f"{name[: _MAX_NAME - 6]} ({k})" for k in range(2, len(taken) + 3))
+        return next(n for n in (name, *numbered) if n not in taken)
+
     def delete(self, kind: str, name: str) -> None:
         """Forget a record; nothing happens where there is none."""
         with self._open() as db:
             db.execute("delete from record where kind = ? and name = ?", (kind, name))
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self._path, timeout=_PATIENCE_S)
-        except (OSError, sqlite3.Error) as error:
-            raise _cannot(self._path, error) from error
-        try:
-            with db:
-                _write_ahead(db)
-                db.execute(_SCHEMA)
-                yield db
-        except sqlite3.Error as error:
-            raise _cannot(self._path, error) from error
-        finally:
-            db.close()
-
-
-def _write_ahead(db: sqlite3.Connection) -> None:
-    """Switch the file to WAL once; SQLite does not wait for the lock that this takes, so we do."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while db.execute("pragma journal_mode").fetchone()[0] != "wal":
-        try:
-            db.execute("pragma journal_mode = wal")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
-def _cannot(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"The workspace cannot be used ({error}).",
-        where=str(path),
-        fix="Free disk space, or set SCALING_HOME to a folder that can be written.",
-    )
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return connected(self._path, _SCHEMA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 
 import pandas as pd
@@ -23,6 +23,11 @@ from scaling_core.units import format_flops
 _LOG = logging.getLogger("scaling_explorer")
 _BADGE = {"good": ("green", ":material/verified:"), "doubtful": ("orange", ":material/help:"),
           "failed": ("red", ":material/error:")}  # fmt: skip
+
+
+def fitted_title(fit: FitResult) -> str:
+    """Title of what is fitted where it is not the loss."""
+    return "" if fit.metric.column == "loss" else fit.metric.cost_title
 
 
 def palette() -> Palette:
@@ -83,7 +88,7 @@ def _strip(page_title: str) -> None:
             return
         try:
             fit = data.current_fit()
-            st.markdown(_runs_line(runs, fit.n_points))
+            st.markdown(_runs_line(runs, fit))
             _law_line(fit, page_title)
         except UserError as error:
             st.markdown(_runs_line(runs))
@@ -92,11 +97,12 @@ def _strip(page_title: str) -> None:
         _share()
 
 
-def _runs_line(runs: RunTable, fitted: int | None = None) -> str:
+def _runs_line(runs: RunTable, fit: FitResult | None = None) -> str:
+    """How many runs, and their compute: of those that are fitted, where some were chosen."""
     count = int(runs.frame["is_final"].sum())
-    chosen = state.get("box") or state.get("drop")
-    number = f"{fitted} of {count} runs" if fitted and chosen else f"{count} run{'s' if count != 1 else ''}"
-    span = runs.span("flops")
+    some = fit if fit and (state.get("box") or state.get("drop")) else None
+    number = f"{some.n_points} of {count} runs" if some else f"{count} run{'s' if count != 1 else ''}"
+    span = some.ranges.get("flops") if some else runs.span("flops")
     compute = f" · {format_flops(span[0])}–{format_flops(span[1])} FLOPs" if span else ""
     return f":material/database: **{plain(data.runs_title(runs))}** · {number}{compute}"
 
@@ -158,6 +164,12 @@ def chart(
     if rows is not None:
         folded(f"data_{key}", "Data", ":material/table:", lambda: table(rows, key))
     return drawn
+
+
+def keep_options(key: str, options: Container[str]) -> None:
+    """Drop from a stored choice of several what can no longer be chosen: Streamlit fails on it."""
+    if key in st.session_state:
+        st.session_state[key] = [v for v in st.session_state[key] if v in options]
 
 
 def folded(key: str, label: str, icon: str, content: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from pages.parts import analyses, data, frame
+from pages.parts import analyses, data, frame, keeping
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import Scenario, basis_of_fit, plan
@@ -35,7 +35,9 @@ def draw(fit: FitResult) -> None:
     else:
         language, write = _FORMATS[shown]
         st.code(write(fit), language=language, height=320)
-    _save(fit)
+    keeping.form(
+        KIND, "fit", "Keep this fit under a name", "before the data fix", fit.to_json(), _THIS, "compare_with"
+    )
     _compare(fit)
 
 
@@ -44,27 +46,13 @@ def _as_json(fit: FitResult) -> dict:
     return {**fit.to_json(), "verdict": analyses.verdict().to_json()}
 
 
-def _save(fit: FitResult) -> None:
-    with st.form("save_fit", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Keep this fit under a name", key="fit_name", placeholder="before the data fix")
-        if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
-            try:
-                if name.strip() == _THIS:
-                    raise UserError(f"“{_THIS}” is what the fit on screen is called.", fix="Choose another name.")
-                data.records().save(KIND, name, fit.to_json())
-                chosen = st.session_state.get("compare_with", [])
-                st.session_state["compare_with"] = [*(c for c in chosen if c != name.strip()), name.strip()]
-                st.toast(f"Kept as {frame.plain(name.strip())}.", icon=":material/bookmark_added:")
-            except UserError as error:
-                frame.show_error(error)
-
-
 def _compare(fit: FitResult) -> None:
     """This fit and kept ones, side by side."""
     kept = {record.name: record for record in data.records().all(KIND)}
     if not kept:
         st.caption("Fits that are kept here can be compared side by side, and planned with.")
         return
+    frame.keep_options("compare_with", kept)
     chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:3], key="compare_with")
     fits = {_THIS: fit}
     for name in chosen:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts import data, machine, state
+from pages.parts import data, frame, machine, own_hardware, state
+from scaling_core.errors import UserError
 from scaling_core.planning import PUBLISHED, Basis, Budget, Demand, Scenario
 from scaling_core.planning.goal import read_goal
+from scaling_core.planning.typed import asked_back, doubtful_tokens, refuse_a_size_as_goal
+from scaling_core.units import format_flops, format_number
 
 KIND = "fit"
 
 
-def question() -> None:
-    """The row above the answer: with which law, and how much, or how good."""
+def question() -> DeltaGenerator:
+    """The row above the answer: with which law, and how much, or how good. Returns the place below for complaints."""
+    instead = bool(state.get("goal").strip())
     law, budget, goal = st.columns([2.4, 1.5, 1.2], vertical_alignment="bottom")
     law.selectbox("Law to plan with", basis_names(), key="basis", format_func=basis_title)
     budget.text_input(
-        "Budget", key="budget", placeholder="1e24, $2M, 3 weeks",
+        "Budget (not used)" if instead else "Budget", key="budget", placeholder="1e24, $2M, 3 weeks", disabled=instead,
         help="FLOPs, dollars, GPU-hours, days or weeks, kWh: 5.76e23 · $2M · 5000 GPU-hours · 3 weeks · 200 MWh. "
         "Sets where the slider starts; moving the slider stays in your browser.",
     )  # fmt: skip
@@ -26,6 +34,9 @@ def question() -> None:
         "or a loss to reach", key="goal", placeholder="2.1, or 70B on 1.4T",
         help="The cheapest plan that reaches this loss, or is as good as this model. It takes the place of the budget.",
     )  # fmt: skip
+    if instead:
+        st.caption("The budget is not used while a loss to reach is given: empty that field to plan with a budget.")
+    return st.container()
 
 
 def basis_names() -> list[str]:
@@ -42,10 +53,13 @@ def basis_title(name: str) -> str:
     return f"Kept fit: {name.removeprefix(state.KEPT)}" if name.startswith(state.KEPT) else PUBLISHED[name].title
 
 
-def assumptions() -> None:
-    """The row of what is assumed: machine, utilisation, data, demand; the rest under More."""
+def assumptions() -> DeltaGenerator:
+    """The row of what is assumed, the rest under More. Returns the place below for complaints."""
     accelerator, gpus, mfu, unique, demand, more = st.columns([2, 1, 1.3, 1.2, 1.3, 0.9], vertical_alignment="bottom")
-    accelerator.selectbox("Accelerator", machine.hardware_names(), key="hardware", help=machine.hardware_help())
+    accelerator.selectbox(
+        "Accelerator", machine.hardware_names(), key="hardware", format_func=machine.hardware_title,
+        help=machine.hardware_help(),
+    )  # fmt: skip
     gpus.number_input("How many", 1, 10_000_000, key="gpus", help="Sets how long it takes, not what it costs.")
     mfu.slider(
         "Utilisation (MFU)", 1, 100, key="mfu", format="%d%%",
@@ -61,6 +75,7 @@ def assumptions() -> None:
     )  # fmt: skip
     with more.popover("More", icon=":material/tune:", width="stretch"):
         _more()
+    return st.container()
 
 
 def _more() -> None:
@@ -73,38 +88,82 @@ def _more() -> None:
     )  # fmt: skip
     st.text_input("Price of an hour, $", key="price", placeholder=machine.price_hint())
     st.text_input("Peak, TFLOP/s", key="peak", placeholder="as in the table", help="Of your own accelerator, dense.")
+    with st.expander("An accelerator of your own", icon=":material/memory:"):
+        own_hardware.draw()
     st.slider(
         "Time lost to restarts and waiting", 0, 60, key="lost", format="%d%%",
         help="0 plans with the headline utilisation. Paid time in which nothing is trained makes it all-in.",
     )  # fmt: skip
     st.slider("Share of served tokens that are written", 0, 100, key="written", format="%d%%")
-    st.slider(
-        "Utilisation while writing", 0, 100, key="decode", format="%d%%",
-        help="Tokens are written one by one, at a far lower utilisation than training. 0 counts FLOPs alike.",
+    st.text_input(
+        "Decode (writing) utilisation, %", key="decode", placeholder="as in training",
+        help="Model FLOPs utilisation while tokens are written (decoded) one by one: often 1 to 15%, far lower than in "
+        "training, so a written token costs more than its FLOPs say. Empty: as in training.",
     )  # fmt: skip
 
 
-def scenario(basis: Basis, fallback_flops: float) -> Scenario:
-    """Return what is asked; without a budget or a loss, ``fallback_flops``.
+@dataclass
+class Asked:
+    """What the controls say: a scenario, or what is wrong, under the row of controls where it is."""
 
-    Raises
-    ------
-    UserError
-        If something typed cannot be read or be.
-    """
+    scenario: Scenario | None = None
+    errors: list[tuple[DeltaGenerator, UserError]] = field(default_factory=list)
+
+    def show(self) -> None:
+        """Say what is wrong, each where it stands, and that there is no plan until it is put right."""
+        for place, error in self.errors:
+            with place:
+                frame.show_error(error)
+
+
+def asked(basis: Basis, fallback_flops: float, first: DeltaGenerator, second: DeltaGenerator) -> Asked:
+    """Return what is asked; without a budget or a loss, ``fallback_flops``. ``first``, ``second`` take complaints."""
+    out = Asked()
+
+    def read(place: DeltaGenerator, get: Callable[[], Any]) -> Any:
+        try:
+            return get()
+        except UserError as error:
+            out.errors.append((place, error))
+            return None
+
+    terms = read(second, machine.terms)
+    unique = read(second, lambda: machine.amount("unique"))
+    served = read(second, lambda: machine.amount("demand"))
+    size = read(second, lambda: machine.amount("size"))
+    decode = read(second, lambda: Demand.read_utilisation(state.get("decode")))
     typed, good = state.get("budget").strip(), state.get("goal").strip()
-    goal = read_goal(good, basis) if good else None
-    terms, unique = machine.terms(), machine.amount("unique")
-    flops = None if goal else float(Budget.parse(typed).flops(terms)) if typed else fallback_flops
-    return Scenario(
-        flops,
-        loss=goal,
-        params=machine.amount("size"),
-        unique_tokens=math.inf if unique is None else unique,
-        demand=Demand(
-            machine.amount("demand") or 0.0,
-            written_share=state.get("written") / 100,
-            decode_mfu=state.get("decode") / 100 or None,
-        ),
-        terms=terms,
-    )
+    loss = read(first, lambda: _goal(good, basis)) if good else None
+    flops = None if good else fallback_flops
+    if typed and not good and terms is not None:
+        flops = read(first, lambda: float(Budget.parse(typed).flops(terms)))
+    if out.errors:
+        return out
+    demand = Demand(served or 0.0, written_share=state.get("written") / 100, decode_mfu=decode)
+    out.scenario = read(first, lambda: Scenario(
+        flops, loss=loss, params=size, unique_tokens=math.inf if unique is None else unique, demand=demand, terms=terms,
+    ))  # fmt: skip
+    if out.scenario is not None:
+        _ask_back(out.scenario, typed, good, first, second)
+    return out
+
+
+def _goal(text: str, basis: Basis) -> float:
+    refuse_a_size_as_goal(text)
+    return read_goal(text, basis)
+
+
+def _ask_back(scenario: Scenario, typed: str, good: str, first: DeltaGenerator, second: DeltaGenerator) -> None:
+    """What is asked back beside an answer: how something was read, and what is out of all proportion."""
+    said = [] if good else asked_back(typed, scenario.flops)
+    size, flops = scenario.params, scenario.flops
+    if size and flops and flops < 6 * size:
+        said.append(
+            f"{format_flops(flops)} FLOPs is less than one token of a model of {format_number(size)} parameters."
+        )
+    if said:
+        first.warning(frame.plain(" ".join(said)), icon=":material/help:")
+    doubts = doubtful_tokens(scenario.unique_tokens, "Unique tokens")
+    doubts += doubtful_tokens(scenario.demand.tokens, "Tokens to serve")
+    if doubts:
+        second.warning(frame.plain(" ".join(doubts)), icon=":material/help:")

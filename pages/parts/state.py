@@ -29,9 +29,9 @@ from scaling_core.fitting import (
     parse_constraints,
 )
 from scaling_core.laws import get_law
-from scaling_core.planning import PRECISIONS, PUBLISHED, Budget, known_hardware
+from scaling_core.planning import PRECISIONS, PUBLISHED, Budget, Demand, known_hardware
+from scaling_core.planning.typed import read_amount_of, read_peak, read_price
 from scaling_core.runs import Overrides, samples
-from scaling_core.units import parse_quantity
 
 AUTO = "auto"
 OWN_FIT = "fit"
@@ -41,6 +41,8 @@ LAW_SECTIONS = ("backtest", "laws", "residuals", "parameters", "influence", "app
 #: What explains a plan, below its chart.
 PLAN_SECTIONS = ("trust", "sizes", "life", "data", "machine", "next", "matters", "laws", "whatif", "keep")
 THIS_MACHINE = "this machine"
+#: Before the name of an accelerator of one's own.
+OWN = "own:"
 #: Before the name of a kept fit.
 KEPT = "kept:"
 _MAX_TEXT = 200
@@ -113,9 +115,34 @@ def _budget(text: str) -> str:
     return text
 
 
-def _quantity(text: str) -> str:
-    parse_quantity(text.removeprefix("$"))
+def _amount(text: str) -> str:
+    read_amount_of(_short(text), "", "")
     return text
+
+
+def _decode(text: str) -> str:
+    Demand.read_utilisation(_short(text))
+    return text
+
+
+def _price(text: str) -> str:
+    read_price(_short(text))
+    return text
+
+
+def _peak(text: str) -> str:
+    read_peak(_short(text))
+    return text
+
+
+def _hardware(text: str) -> str:
+    if text not in (THIS_MACHINE, *(h.name for h in known_hardware())) and not text.startswith(OWN):
+        raise ValueError(text)
+    return _short(text)
+
+
+def _published(text: str) -> list[str]:
+    return [_one_of(*PUBLISHED)(name) for name in text.split(",") if name]
 
 
 def _basis(text: str) -> str:
@@ -159,18 +186,18 @@ CONTROLS: dict[str, Control] = {
         Control("basis", OWN_FIT, _basis),
         Control("budget", "", _budget),
         Control("goal", "", _short),
-        Control("hardware", "H100 SXM 80GB", _one_of(*(h.name for h in known_hardware()), THIS_MACHINE)),
+        Control("hardware", "H100 SXM 80GB", _hardware),
         Control("gpus", 256, _whole(1, 10_000_000)),
         Control("mfu", 40, _whole(1, 100)),
         Control("precision", "", _one_of("", *PRECISIONS)),
-        Control("price", "", _quantity),
-        Control("peak", "", _quantity),
+        Control("price", "", _price),
+        Control("peak", "", _peak),
         Control("lost", 0, _whole(0, 60)),
-        Control("unique", "", _quantity),
-        Control("demand", "", _quantity),
+        Control("unique", "", _amount),
+        Control("demand", "", _amount),
         Control("written", 50, _whole(0, 100)),
-        Control("decode", 0, _whole(0, 100)),
-        Control("size", "", _quantity),
+        Control("decode", "", _decode),
+        Control("size", "", _amount),
         Control("closer", PLAN_SECTIONS[0], _one_of(*PLAN_SECTIONS)),
     )
 }
@@ -185,6 +212,8 @@ def begin() -> None:
     if "_next_map" in st.session_state:  # the mapping form asked for a rerun with its corrections
         # The loss may be another now, or the first: what stood in for it on the axis does not stay.
         put(map=st.session_state.pop("_next_map"), y=CONTROLS["y"].default)
+    if "_next_hardware" in st.session_state:  # one that was just kept is used
+        put(hardware=st.session_state.pop("_next_hardware"), peak="", price="", precision="")
     for control in CONTROLS.values():
         # Widgets of other pages forget their value unless it is written as our own again.
         st.session_state[control.key] = st.session_state.get(control.key, control.default)

@@ -1,6 +1,7 @@
 """Plan: what should we train with this budget?"""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import data, frame, plan_answer, plan_controls, plan_sections, points
 from scaling_core.charts.plan import plan_chart
@@ -18,8 +19,8 @@ _NEXT = 10.0
 
 def body() -> None:
     top = st.container()  # the answer comes first, though the controls below decide it
-    plan_controls.question()
-    plan_controls.assumptions()
+    below_question = plan_controls.question()
+    below_assumptions = plan_controls.assumptions()
     try:
         basis = data.basis()
     except UserError as error:  # published laws can still be chosen
@@ -27,7 +28,11 @@ def body() -> None:
         st.caption("Published laws can be planned with all the same: choose one above.")
         points.clear_button()
         return
-    scenario, answer = answered(basis)
+    found = answered(basis, below_question, below_assumptions)
+    if found is None:
+        top.info("There is no plan until what is marked below is put right.", icon=":material/edit:")
+        return
+    scenario, answer = found
     with top:
         plan_answer.say(scenario, answer, basis.metric)
     warnings(basis, answer)
@@ -38,17 +43,19 @@ def body() -> None:
     details(basis, scenario, answer)
 
 
-def answered(basis: Basis) -> tuple[Scenario, Plan]:
-    """What is asked and its answer; where it cannot be, that is said and the usual budget stands in."""
+def answered(basis: Basis, first: DeltaGenerator, second: DeltaGenerator) -> tuple[Scenario, Plan] | None:
+    """What is asked and its answer; where it cannot be, that is said below its controls, and no plan stands in."""
     low, high = span(basis)
-    usual = max(high / _ABOVE * _NEXT, low)
+    asked = plan_controls.asked(basis, max(high / _ABOVE * _NEXT, low), first, second)
+    asked.show()
+    if asked.scenario is None:
+        return None
     try:
-        scenario = plan_controls.scenario(basis, usual)
-        return scenario, plan(basis, scenario)
+        return asked.scenario, plan(basis, asked.scenario)
     except UserError as error:
-        frame.show_error(error)
-        scenario = Scenario(usual)
-        return scenario, plan(basis, scenario)
+        with first:
+            frame.show_error(error)
+        return None
 
 
 def warnings(basis: Basis, answer: Plan) -> None:

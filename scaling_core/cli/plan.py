@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 
 from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_files
 from scaling_core.cli.output import json_text, show
-from scaling_core.cli.scenario import add_scenario, scenario_of
+from scaling_core.cli.scenario import add_scenario, overridden, scenario_of
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import PUBLISHED, Basis, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.planning.figures import duration, energy, money
 from scaling_core.planning.plan import Plan
+from scaling_core.planning.typed import asked_back
 from scaling_core.runs import LOSS, Metric, Upload
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -31,13 +33,18 @@ def add(commands: Any) -> None:
     parser.add_argument("--fit", metavar="FIT.json", help="a fit written by `fit --json`")
     parser.add_argument("--published", metavar="NAME", help=f"published constants: {', '.join(PUBLISHED)}")
     add_scenario(parser)
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, level=None)  # so that a level that is said is told from the usual one
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the plan."""
     basis, metric = _basis(options)
-    answer = plan(basis, scenario_of(options, basis))
+    scenario = scenario_of(options, basis)
+    answer = plan(basis, scenario)
+    if instead := overridden(options):
+        print(f"note: {', '.join(instead)} in place of what {options.scenario} says", file=sys.stderr)
+    for doubt in asked_back(options.budget or "", scenario.flops):
+        print(f"note: {doubt}", file=sys.stderr)
     show(json_text(_report(answer, metric)) if options.json else _text(answer, metric))
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scaling_core.cli import values
 from scaling_core.errors import UserError
+from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import PRECISIONS, Basis, Budget, Demand, Scenario, Terms, get_hardware
 from scaling_core.planning.budget import DEFAULT_MFU
 from scaling_core.planning.goal import read_goal
 from scaling_core.planning.hardware import Hardware
+from scaling_core.planning.typed import refuse_a_size_as_goal
 from scaling_core.runs import Upload
 
 #: Ways to say how much, of which one is given.
-BUDGETS = ("flops", "usd", "gpu_hours", "days", "budget", "loss", "as_good_as", "scenario")
-#: Options that a saved scenario answers itself.
+BUDGETS = ("flops", "usd", "gpu_hours", "days", "budget", "loss", "as_good_as")
+#: What else a saved scenario says, too.
 _WHAT_ELSE = ("params", "unique_tokens", "inference_tokens", "written_share", "decode_mfu", "hardware", "gpus", "mfu",
               "lost", "precision", "price")  # fmt: skip
 DEFAULT_HARDWARE = "H100 SXM 80GB"
@@ -34,57 +37,85 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     much.add_argument("--budget", metavar="TEXT", help="any of these as text: '$2M', '3 weeks', '200 MWh'")
     much.add_argument("--loss", type=values.positive, metavar="L", help="a loss to reach at the lowest cost")
     much.add_argument("--as-good-as", metavar="MODEL", help="the loss of a model by the law: '70B on 1.4T'")
-    much.add_argument("--scenario", metavar="FILE.json", help="a scenario that was saved")
+    much.add_argument("--scenario", metavar="FILE.json", help="a scenario that was saved; other options "
+                      "take the place of what it says")  # fmt: skip
     what = parser.add_argument_group("what else is asked")
     what.add_argument("--params", type=values.positive, metavar="N", help="a size that is wanted, in place of the best")
     what.add_argument("--unique-tokens", type=values.positive, metavar="U", help="distinct tokens that there are")
     what.add_argument("--inference-tokens", type=values.positive, metavar="T", help="tokens to serve over its life")
-    what.add_argument("--written-share", type=float, metavar="P", help="share of them written one by one (default .5)")
-    what.add_argument("--decode-mfu", type=float, metavar="P", help="utilisation while writing; default counts alike")
+    what.add_argument(
+        "--written-share", type=values.share, metavar="P", help="share of them written one by one (default .5)"
+    )
+    what.add_argument(
+        "--decode-mfu", type=values.share, metavar="P", help="utilisation while writing; default counts alike"
+    )
     machine = parser.add_argument_group("on which machine")
     machine.add_argument("--hardware", metavar="NAME|FILE.json", help=f"accelerator (default {DEFAULT_HARDWARE})")
     machine.add_argument("--gpus", type=values.positive, metavar="N", help="how many (default 256)")
-    machine.add_argument("--mfu", type=float, metavar="P", help=f"utilisation while training (default {DEFAULT_MFU})")
-    machine.add_argument("--lost", type=float, metavar="P", help="share of paid time lost to restarts and waiting")
+    machine.add_argument(
+        "--mfu", type=values.share, metavar="P", help=f"utilisation while training (default {DEFAULT_MFU})"
+    )
+    machine.add_argument(
+        "--lost", type=values.share, metavar="P", help="share of paid time lost to restarts and waiting"
+    )
     machine.add_argument("--precision", choices=PRECISIONS, help="number format of the matrix products")
-    machine.add_argument("--price", type=values.positive, metavar="X", help="dollars an accelerator-hour")
+    machine.add_argument("--price", type=values.price, metavar="X", help="dollars an accelerator-hour")
 
 
 def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
-    """Return the scenario that the options say.
+    """Return the scenario that the options say, on top of a saved one where that is given.
 
     Raises
     ------
     UserError
-        If not exactly one budget is given, or one cannot be read or be, or a saved scenario comes with other options.
+        If not exactly one budget is given, or one cannot be read or be.
     """
     given = [name for name in BUDGETS if getattr(options, name) is not None]
-    if len(given) != 1:
-        spelt = ", ".join(f"--{name.replace('_', '-')}" for name in BUDGETS)
+    if len(given) > 1 or not (given or options.scenario is not None):
+        spelt = ", ".join(_spelt(name) for name in (*BUDGETS, "scenario"))
         what = "A plan needs a budget." if not given else f"{len(given)} budgets are given."
         raise UserError(what, fix=f"Give one of {spelt}.")
     if options.scenario is not None:
-        _refuse_what_a_file_says(options)
-        return Scenario.from_json(_read(options.scenario))
-    terms = _terms(options)
+        return _changed(Scenario.from_json(_read(options.scenario)), options, basis)
+    terms = _terms(options, None)
     return Scenario(
         _flops(options, terms or _default_terms()),
-        options.level,
-        loss=options.loss if options.as_good_as is None else read_goal(options.as_good_as, basis),
+        DEFAULT_LEVEL if options.level is None else options.level,
+        loss=_loss(options, basis),
         params=options.params,
         unique_tokens=options.unique_tokens or math.inf,
-        demand=_demand(options),
+        demand=_demand(options, Demand()),
         terms=terms or (_default_terms() if given[0] not in ("flops", "loss", "as_good_as") else None),
     )
 
 
-def _refuse_what_a_file_says(options: argparse.Namespace) -> None:
-    if given := [name for name in _WHAT_ELSE if getattr(options, name) is not None]:
-        spelt = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UserError(
-            f"A saved scenario says everything itself, so {spelt} would not be followed.",
-            fix="Leave the other options out, or change them in the file.",
-        )
+def _changed(saved: Scenario, options: argparse.Namespace, basis: Basis) -> Scenario:
+    """The saved scenario with what other options say in place of its own."""
+    terms = _terms(options, saved.terms)
+    flops, loss = _flops(options, terms or _default_terms()), _loss(options, basis)
+    if flops is None and loss is None:
+        flops, loss = saved.flops, saved.loss
+    own = {"level": options.level, "params": options.params, "unique_tokens": options.unique_tokens}
+    said = {name: value for name, value in own.items() if value is not None}
+    return replace(saved, flops=flops, loss=loss, demand=_demand(options, saved.demand), terms=terms, **said)
+
+
+def overridden(options: argparse.Namespace) -> list[str]:
+    """Options that take the place of what a saved scenario says, as they are spelt."""
+    if options.scenario is None:
+        return []
+    return [_spelt(name) for name in (*BUDGETS, "level", *_WHAT_ELSE) if getattr(options, name) is not None]
+
+
+def _spelt(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _loss(options: argparse.Namespace, basis: Basis) -> float | None:
+    if options.as_good_as is None:
+        return None if options.loss is None else float(options.loss)
+    refuse_a_size_as_goal(options.as_good_as)
+    return read_goal(options.as_good_as, basis)
 
 
 def _flops(options: argparse.Namespace, terms: Terms) -> float | None:
@@ -96,14 +127,19 @@ def _flops(options: argparse.Namespace, terms: Terms) -> float | None:
     return None if options.flops is None else float(options.flops)
 
 
-def _demand(options: argparse.Namespace) -> Demand:
-    share = {} if options.written_share is None else {"written_share": options.written_share}
-    return Demand(options.inference_tokens or 0.0, decode_mfu=options.decode_mfu, **share)
-
-
-def _terms(options: argparse.Namespace) -> Terms | None:
-    """The machine, where anything was said of it."""
+def _demand(options: argparse.Namespace, saved: Demand) -> Demand:
     said = {
+        "tokens": options.inference_tokens,
+        "written_share": options.written_share,
+        "decode_mfu": options.decode_mfu,
+    }
+    return replace(saved, **{name: value for name, value in said.items() if value is not None})
+
+
+def _terms(options: argparse.Namespace, saved: Terms | None) -> Terms | None:
+    """The machine, where anything was said of it, on top of a saved one."""
+    said = {
+        "hardware": None if options.hardware is None else _hardware(options.hardware),
         "precision": options.precision,
         "mfu": options.mfu,
         "n_gpus": options.gpus,
@@ -111,9 +147,9 @@ def _terms(options: argparse.Namespace) -> Terms | None:
         "restart_share": options.lost,
     }
     given = {name: value for name, value in said.items() if value is not None}
-    if options.hardware is None and not given:
-        return None
-    return Terms(**{"hardware": _hardware(options.hardware or DEFAULT_HARDWARE), "n_gpus": 256, **given})
+    if not given:
+        return saved
+    return replace(saved or _default_terms(), **given)
 
 
 def _default_terms() -> Terms:

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable
 
 from scaling_core.errors import UserError
-from scaling_core.units import parse_flops, parse_quantity
+from scaling_core.planning.typed import read_price
+from scaling_core.units import parse_flops, parse_quantity, parse_share
 
 #: Draws beyond this make no interval better that a person reads, and fill the memory.
 MAX_RESAMPLES = 100_000
@@ -23,6 +24,19 @@ def positive(text: str) -> float:
     value = _said(parse_quantity, text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def share(text: str) -> float:
+    """A share: ``0.4`` or ``40%``."""
+    return _said(parse_share, text)
+
+
+def price(text: str) -> float:
+    """Dollars an hour: ``2.5``, ``$2.50/h``."""
+    value = _said(lambda t: -1.0 if (read := read_price(t)) is None else read, text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no price, say 2.5 or $2.50/h")
     return value
 
 
@@ -48,8 +62,8 @@ def resamples(text: str) -> int:
 def level(text: str) -> float:
     """A share strictly between 0 and 1."""
     try:
-        value = float(text)
-    except ValueError:
+        value = parse_share(text)
+    except UserError:
         value = 0.0
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1, say 0.9")

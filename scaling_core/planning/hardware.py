@@ -17,7 +17,7 @@ PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp4")
 #: The format that training uses unless said: the first of these that the accelerator knows.
 _FOR_TRAINING = ("bf16", "fp16", "tf32", "fp32")
 _SURE = ("yes", "partly", "no")
-_SIZES = ("memory_gb", "memory_bandwidth_gb_per_s", "tdp_w", "intranode_gb_per_s")
+_SIZES = ("memory_gb", "memory_bandwidth_gb_per_s", "tdp_w", "intranode_gb_per_s", "gpus_per_node")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Hardware:
     price : Price, optional
     verified : {'yes', 'partly', 'no'}
         How well the sources of the rates agree.
+    gpus_per_node : float
+        Accelerators in one machine; most have eight.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Hardware:
     verified: str = "no"
     source: str = ""
     notes: str = ""
+    gpus_per_node: float = 8
 
     def __post_init__(self) -> None:
         if not self.name.strip():

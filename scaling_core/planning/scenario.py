@@ -16,9 +16,12 @@ from scaling_core.planning.demand import Demand
 from scaling_core.planning.energy import ACCELERATORS_ONLY, PowerTerms
 from scaling_core.planning.hardware import Hardware
 from scaling_core.planning.repeats import Decay
+from scaling_core.units import format_flops, format_number
 
 #: Below one FLOP nothing is trained; above this the sum of all computing on Earth is passed many times over.
 MIN_FLOPS, MAX_FLOPS = 1.0, 1e40
+#: A million times the largest models there are.
+MAX_PARAMS = 1e20
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,16 @@ class Scenario:
             raise UserError("A plan needs a budget or a loss to reach, not both.", fix="Give one of the two.")
         if self.flops is not None and not (math.isfinite(self.flops) and MIN_FLOPS <= self.flops <= MAX_FLOPS):
             raise UserError(
-                f"A budget of {self.flops:g} FLOPs cannot be planned for.",
-                fix=f"Give one between {MIN_FLOPS:g} and {MAX_FLOPS:g} FLOPs, say 1e22.",
+                f"A budget of {format_flops(self.flops)} FLOPs cannot be planned for.",
+                fix=f"Give one between 1 and {format_flops(MAX_FLOPS)} FLOPs, say 1e22.",
             )
         if self.loss is not None and not 0 < self.loss < math.inf:
             raise UserError(f"A loss of {self.loss:g} cannot be planned for.", fix="Give one above zero, 2.1 say.")
-        if self.params is not None and not 1 <= self.params < math.inf:
-            raise UserError(f"A model of {self.params:g} parameters cannot be.", fix="Give a size like 7B.")
+        if self.params is not None and not 1 <= self.params <= MAX_PARAMS:
+            raise UserError(
+                f"A model of {format_number(self.params)} parameters cannot be planned for.",
+                fix=f"Give a size like 7B, between 1 and {format_number(MAX_PARAMS)}.",
+            )
         if not self.unique_tokens >= 1:
             raise UserError("There must be at least one token to train on.", fix="Give the unique tokens, 1T say.")
         if not 0 < self.level < 1:

@@ -40,7 +40,6 @@ def test_published_constants_give_the_plan_of_the_library(open_page) -> None:
 
 def test_a_budget_is_typed_as_people_write_it_and_nonsense_is_answered_in_words(open_page) -> None:
     at = open_page("plan")
-    usual = start(at)["flops"]
     for typed, flops in (("1e24", 1e24), ("3e22 FLOPs", 3e22), ("1", 1.0), ("1e35", 1e35)):
         at.text_input(key="budget").set_value(typed).run()
         calm(at)
@@ -52,8 +51,8 @@ def test_a_budget_is_typed_as_people_write_it_and_nonsense_is_answered_in_words(
         at.text_input(key="budget").set_value(typed).run()
         assert not at.exception
         assert len(at.error) == 1
-        assert typed.replace("1e41", "1e+41") in words(at.error)
-        assert start(at)["flops"] == usual, "the page goes on"
+        assert typed in words(at.error)
+        assert not at.get("vega_lite_chart"), "no other plan stands in"
 
 
 def test_a_plan_on_a_doubtful_fit_warns(open_page) -> None:

@@ -22,6 +22,8 @@ from scaling_core.planning import (
     get_published,
     plan,
 )
+from scaling_core.planning.figures import hours as written_hours
+from scaling_core.planning.hardware import Hardware
 from scaling_core.records import Records
 from scaling_core.runs import Upload, UploadStore, load
 from scaling_core.units import format_count
@@ -85,12 +87,105 @@ def test_machine_data_and_demand_move_the_plan(open_page) -> None:
     ("key", "typed"),
     [("unique", "lots"), ("demand", "-1"), ("size", "big"), ("price", "cheap"), ("budget", "5 apples")],
 )
-def test_what_cannot_be_read_is_said_where_it_stands_and_the_page_goes_on(open_page, key: str, typed: str) -> None:
+def test_what_cannot_be_read_is_said_where_it_stands_and_no_other_plan_stands_in(
+    open_page, key: str, typed: str
+) -> None:
     at = open_page("plan", basis="besiroglu")
     at.text_input(key=key).set_value(typed).run()
     assert not at.exception
     assert len(at.error) == 1
+    assert not at.get("vega_lite_chart")
+    assert "no plan until" in words(at.info)
+    assert not [m for m in at.markdown if m.value.startswith("### ")]
+    at.text_input(key=key).set_value("").run()
+    assert calm(at).get("vega_lite_chart")
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "said"),
+    [
+        ("budget", "5", "Did you mean 5e21"), ("budget", "1e40", "largest training runs"),
+        ("unique", "300", "Did you mean 300B"), ("demand", "1e25", "more than all text"),
+        ("size", "1e15", "less than one token"),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_proportion_is_answered_and_asked_about(open_page, key: str, typed: str, said: str) -> None:
+    asked = {"budget": "1e15"} if key == "size" else {}
+    at = calm(open_page("plan", basis="besiroglu", **{**asked, key: typed}))
+    assert said in words(at.warning)
     assert at.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize("typed", ["0", "-5", "nan", "inf", "1e999"])
+@pytest.mark.parametrize("key", ["budget", "goal", "size", "unique", "demand", "price", "peak"])
+def test_no_number_breaks_a_field(open_page, key: str, typed: str) -> None:
+    at = open_page("plan", basis="besiroglu")
+    at.text_input(key=key).set_value(typed).run()
+    assert not at.exception
+    assert "not your doing" not in words(at.error)
+    assert len(at.error) <= 1
+
+
+def test_a_size_alone_is_no_goal_and_a_goal_puts_the_budget_aside(open_page) -> None:
+    at = open_page("plan", basis="besiroglu", budget="1e22", goal="70B")
+    assert "is a size" in words(at.error)
+    at.text_input(key="goal").set_value("2.1 nats").run()
+    calm(at)
+    assert at.text_input(key="budget").disabled
+    assert "budget is not used" in words(at.caption)
+    at.text_input(key="goal").set_value("").run()
+    assert not at.text_input(key="budget").disabled
+    assert at.text_input(key="budget").value == "1e22"
+
+
+def test_an_accelerator_of_ones_own_is_kept_used_changed_and_forgotten(open_page, workspace) -> None:
+    at = calm(open_page("plan", basis="besiroglu", budget="1e22"))
+    usual = "H100 SXM 80GB"
+    at.text_input(key=f"own_name_{usual}").set_value("our cluster")
+    at.text_input(key=f"own_bf16_{usual}").set_value("1.2 PFLOP/s")
+    at.text_input(key=f"own_price_{usual}").set_value("$1.50/h")
+    at.text_input(key=f"own_gpus_per_node_{usual}").set_value("4")
+    at.button(key=f"FormSubmitter:own_hardware_{usual}-Keep and use").click().run()
+    calm(at)
+    assert url(at)["hardware"] == "own:our cluster"
+    kept = Hardware.from_json(Records(workspace).get("hardware", "our cluster").data)
+    assert (kept.peak("bf16"), kept.price.typical, kept.gpus_per_node, kept.memory_gb) == (1.2e15, 1.5, 4, 80)
+    hours = 1e22 / (1.2e15 * 3600 * 0.4)
+    assert f"{written_hours(hours)} hours of our cluster" in answer(at)
+    at.button(key="forget_hardware").click().run()
+    calm(at)
+    assert "hardware" not in url(at)
+    gone = open_page("plan", basis="besiroglu", hardware="own:our cluster")
+    assert not gone.exception
+    assert "Nothing is saved here" in words(gone.error)
+
+
+def test_this_machine_can_be_planned_with(open_page) -> None:
+    at = calm(open_page("plan", basis="besiroglu", budget="1e18", hardware="this machine"))
+    assert "this machine" in answer(at)
+
+
+def test_a_name_that_is_taken_is_asked_about(open_page, grid: str, workspace) -> None:
+    at = calm(open_page("plan", runs=grid, closer="keep", budget="1e22"))
+
+    def keep() -> None:
+        at.text_input(key="scenario_name").set_value("q")
+        at.button(key="FormSubmitter:save_scenario-Keep").click().run()
+
+    def kept() -> dict[str, float]:
+        return {r.name: r.data["scenario"]["flops"] for r in Records(workspace).all("scenario")}
+
+    keep()
+    at.text_input(key="budget").set_value("1e23").run()
+    keep()
+    assert kept() == {"q": 1e22}
+    assert "is kept already" in words(at.warning)
+    at.button(key="both_scenario").click().run()
+    assert kept() == {"q": 1e22, "q (2)": 1e23}
+    keep()
+    at.button(key="replace_scenario").click().run()
+    assert kept() == {"q": 1e23, "q (2)": 1e23}
+    assert "is kept already" not in words(at.warning)
 
 
 @pytest.mark.parametrize("section", PLAN_SECTIONS)

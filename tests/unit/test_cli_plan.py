@@ -93,11 +93,26 @@ def test_what_a_person_can_mend_is_one_line_and_status_2(capsys: Capture, argume
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "other", [["--params", "7B"], ["--unique-tokens", "1T"], ["--gpus", "8"], ["--price", "2"], ["--lost", "0"]]
-)
-def test_a_saved_scenario_is_not_mixed_with_options(capsys: Capture, tmp_path: Path, other: list[str]) -> None:
+def test_other_options_take_the_place_of_what_a_saved_scenario_says(capsys: Capture, tmp_path: Path) -> None:
+    saved = Scenario(1e22, level=0.8, demand=Demand(1e12), terms=Terms(get_hardware("B200 SXM"), mfu=0.3, n_gpus=64))
     file = tmp_path / "scenario.json"
-    file.write_text(json.dumps(Scenario(1e22).to_json()))
-    assert main([*SARDANA, "--scenario", str(file), *other]) == 2
-    assert f"{other[0]} would not be followed" in capsys.readouterr().err
+    file.write_text(json.dumps(saved.to_json()))
+    other = ["--level", "0.5", "--gpus", "8", "--params", "7B", "--unique-tokens", "1T", "--usd", "50k"]
+    assert main([*SARDANA, "--scenario", str(file), *other, "--json"]) == 0
+    said = capsys.readouterr()
+    flops = 50e3 / get_hardware("B200 SXM").price.typical * 3600 * get_hardware("B200 SXM").peak() * 0.3
+    asked = Scenario(flops, 0.5, params=7e9, unique_tokens=1e12, demand=Demand(1e12),
+                     terms=Terms(get_hardware("B200 SXM"), mfu=0.3, n_gpus=8))  # fmt: skip
+    assert json.loads(said.out) == json.loads(json.dumps(plan(BASIS, asked).to_json()))
+    assert "--usd, --level, --params, --unique-tokens, --gpus in place of" in said.err
+
+
+def test_shares_and_prices_as_people_write_them(capsys: Capture) -> None:
+    plain = report(capsys, "--usd", "1000", "--mfu", "0.35", "--price", "3")
+    assert report(capsys, "--usd", "1 thousand", "--mfu", "35%", "--price", "$3.00/h") == plain
+
+
+def test_a_budget_out_of_proportion_is_asked_about(capsys: Capture) -> None:
+    assert main([*SARDANA, "--budget", "5"]) == 0
+    said = capsys.readouterr()
+    assert "Did you mean 5e21?" in said.err

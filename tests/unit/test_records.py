@@ -34,6 +34,16 @@ def test_kinds_are_apart_and_the_newest_is_first(tmp_path: Path) -> None:
     assert [r.data for r in records.all("scenario")] == [1]
 
 
+def test_a_free_name_is_numbered(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    assert records.free_name("fit", " a ") == "a"
+    for name in ("a", "a (2)", "x" * 80):
+        records.save("fit", name, {})
+    assert records.free_name("fit", "a") == "a (3)"
+    assert records.free_name("scenario", "a") == "a"
+    assert records.save("fit", records.free_name("fit", "x" * 80), {}).name == "x" * 74 + " (2)"
+
+
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81])
 def test_a_name_is_needed(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="name"):

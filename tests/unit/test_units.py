@@ -15,8 +15,10 @@ from scaling_core.units import (
     format_count,
     format_flops,
     format_number,
+    format_percent,
     format_ratio,
     parse_quantity,
+    parse_share,
 )
 
 COUNTS = st.floats(1e-3, 1e17)
@@ -30,6 +32,9 @@ ANY = st.floats(1e-300, 1e300)
         ("12 500", 12500), ("1,234.5", 1234.5), ("2G", 2e9), ("3T", 3e12), ("5P", 5e15), ("10k", 1e4), (" 7 ", 7),
         (".5B", 5e8), ("5.", 5), ("-3", -3), ("+3e2", 300), ("1e22 FLOPs", 1e22), ("1e22 flop", 1e22),
         ("20 tokens", 20), ("1.3B params", 1.3e9), ("7B parameters", 7e9), ("0", 0), ("5.76E23", 5.76e23),
+        ("1 trillion", 1e12), ("1.5 trillion tokens", 1.5e12), ("70 billion params", 7e10), ("2million", 2e6),
+        ("3 bn", 3e9), ("2.0 nats", 2), ("2.1 nats per token", 2.1), ("10^12", 1e12), ("1.5 x 10^12", 1.5e12),
+        ("3·10²⁴ FLOPs", 3e24), ("2 × 10**-3", 2e-3), ("~7B", 7e9),
     ],
 )  # fmt: skip
 def test_quantities_are_read(text: str, value: float) -> None:
@@ -50,7 +55,7 @@ def test_what_is_no_quantity_is_refused_with_examples(text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [(7.02e9, "7.02B"), (160e9, "160B"), (1.33e12, "1.33T"), (999.7e6, "1.00B"), (999.4e6, "999M"), (70426624, "70.4M"),
-     (1234, "1.23k"), (12, "12.0"), (0, "0"), (0.5, "0.500"), (1e15, "1000T"), (-2e6, "-2.00M"), (math.nan, "unknown"),
+     (1234, "1.23k"), (12, "12"), (0, "0"), (0.5, "0.500"), (1e15, "1000T"), (-2e6, "-2.00M"), (math.nan, "unknown"),
      (math.inf, "unknown")],
 )  # fmt: skip
 def test_counts_are_written(value: float, text: str) -> None:
@@ -76,10 +81,31 @@ def test_numbers_are_written(value: float, digits: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(13.2, "13×"), (1.44, "1.4×"), (1, "1.0×"), (444.4, "440×"), (1e6, "1e6×"), (2.5e4, "2.5e4×")]
+    ("value", "text"), [(13.2, "13×"), (1.44, "1.4×"), (1, "1×"), (1.02, "1.02×"), (2, "2×"), (math.nan, "unknown"), (444.4, "440×"), (1e6, "1e6×"), (2.5e4, "2.5e4×")]
 )
 def test_ratios_are_written(value: float, text: str) -> None:
     assert format_ratio(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("30 percent", 0.3), ("40%", 0.4), ("40 %", 0.4), ("0.4", 0.4), (".5 per cent", 0.005)]
+)
+def test_shares_are_read(text: str, value: float) -> None:
+    assert parse_share(text) == pytest.approx(value, rel=1e-15)
+
+
+def test_what_is_no_share_is_refused() -> None:
+    with pytest.raises(UserError, match="no share"):
+        parse_share("a third")
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.4, "40%"), (0.00361, "0.36%"), (1e-6, "under 0.01%"), (0, "0%"), (1.234, "123%"), (0.999, "99.9%"),
+     (-0.02, "-2%"), (math.nan, "unknown")],
+)  # fmt: skip
+def test_shares_are_written(share: float, text: str) -> None:
+    assert format_percent(share) == text
 
 
 @given(COUNTS)

@@ -164,6 +164,19 @@ def test_draws_pass_through() -> None:
         ("50 t CO2e", 50e3, "kg CO2e", ""),
         ("173.2 tCO2eq", 173.2e3, "kg CO2e", ""),
         ("300 kg CO2", 300, "kg CO2e", ""),
+        ("50 tons of CO2", 50e3, "kg CO2e", ""),
+        ("1.5M$", 1.5e6, "USD", ""),
+        ("$1.5 bn", 1.5e9, "USD", ""),
+        ("1 exaflop", 1e18, "FLOPs", ""),
+        ("3 × 10^24", 3e24, "FLOPs", ""),
+        ("6e22 operations", 6e22, "FLOPs", ""),
+        ("100 PFLOP-days", 100 * 86_400e15, "FLOPs", ""),
+        ("two weeks", 14, "days", ""),
+        ("2 GPU-months", 2 * 365.25 / 12 * 24, "GPU-hours", ""),
+        ("1M GPUh", 1e6, "GPU-hours", ""),
+        ("3 weeks on 64 H100", 64 * 21 * 24, "GPU-hours", "H100"),
+        ("2 weeks with 8 GPUs", 8 * 14 * 24, "GPU-hours", ""),
+        ("8xH100 for 1 week", 8 * 7 * 24, "GPU-hours", "H100"),
     ],
 )
 def test_budgets_as_people_type_them(text: str, value: float, unit: str, device: str) -> None:
@@ -178,6 +191,7 @@ def test_budgets_as_people_type_them(text: str, value: float, unit: str, device:
         ("", "no budget"),
         ("banana", "no budget"),
         ("100 GPUs", "no budget"),
+        ("1e24 FLOP/s", "a speed"),
         ("2B", "does not say of what"),
         ("€2M", "US dollars"),
         ("2M euros", "US dollars"),
@@ -190,7 +204,7 @@ def test_budgets_as_people_type_them(text: str, value: float, unit: str, device:
 def test_what_cannot_be_read_says_how_to_write_it(text: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as error:
         Budget.parse(text)
-    assert "$2M" in error.value.fix
+    assert "$2M" in error.value.fix or "3 weeks" in error.value.fix
 
 
 def test_an_hour_for_nothing_costs_nothing_and_limits_nothing() -> None:
