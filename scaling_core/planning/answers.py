@@ -103,14 +103,15 @@ def _allocated(surface: Surface, scenario: Scenario, flops: Array, near: Pair | 
         found = _of_size(surface, scenario, flops)
         return found, found
     around = (None, None) if near is None else (near[0].params, near[1].params)
+    if scenario.params is not None:  # it has a loss of its own, and is compared with what reaches the same
+        found = _of_size(surface, scenario, flops)
+        return found, cheapest_for_loss(surface, found.loss, around=around[1])
     if scenario.loss is None:
         cheapest = best_for_compute(surface, flops, around[1])
         target = cheapest.loss
     else:
         target = np.full((len(surface.theta), 1), scenario.loss)
         cheapest = cheapest_for_loss(surface, target, around=around[1])
-    if scenario.params is not None:
-        return _of_size(surface, scenario, flops), cheapest
     if not scenario.demand.tokens:
         return cheapest, cheapest
     price = relative_price(scenario)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from scaling_core.errors import UserError
+from scaling_core.units import parse_quantity
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,30 @@ class Demand:
         """Demand from so many requests, each of so many tokens read and written."""
         each = read + written
         return cls(requests * each, written / each if each else 0.0, **rest)
+
+    @staticmethod
+    def read_utilisation(text: str) -> float | None:
+        """Read a utilisation in percent, ``15`` or ``15%``; None for nothing: then it is that of training.
+
+        Raises
+        ------
+        UserError
+            If it is no percentage above 0 and up to 100.
+        """
+        typed = text.strip().removesuffix("%").strip()
+        if not typed:
+            return None
+        value = parse_quantity(typed)
+        if value == 0:
+            raise UserError(
+                "At a decode utilisation of 0% no token would ever be written.",
+                fix="Give a percentage above 0, 5 say, or leave it empty: then writing is as fast as training.",
+            )
+        if not 0 < value <= 100:
+            raise UserError(
+                f"A decode utilisation of {value:g}% cannot be.", fix="Give one above 0 and up to 100, 5 say."
+            )
+        return value / 100
 
     def relative_price(self, training_mfu: float) -> float:
         """What an inference FLOP costs in training FLOPs: 1 where utilisations are not told apart.

@@ -48,7 +48,7 @@ class Surface:
         """Loss at N and D, each (R, m)."""
         if not self._is_limited or self._counts_repeats:
             return self._endless(params, tokens)
-        return self._endless(self._worth_of_params(params), effective(tokens, self.unique_tokens, self._decays[0]))
+        return self._endless(self.worth_of_params(params), effective(tokens, self.unique_tokens, self._decays[0]))
 
     def rank(self, params: Array, tokens: Array) -> Array:
         """What is lowest where the loss is, at N and D, each (R, m): the loss, or something finer in its place."""
@@ -61,7 +61,7 @@ class Surface:
         if self.law.name not in TWO_POWERS:
             return self._searched(params, loss)
         E, A, B, alpha, beta = self._two_powers
-        worth = self._worth_of_params(params) if self._is_limited else params
+        worth = self.worth_of_params(params) if self._is_limited else params
         with np.errstate(all="ignore"):
             left = loss - E - A * worth**-alpha
             needed = np.where(left > 0, (B / np.where(left > 0, left, 1.0)) ** (1 / beta), np.inf)
@@ -91,14 +91,14 @@ class Surface:
         names = self.law.parameter_names
         return self.theta[:, names.index("R_D"), None], self.theta[:, names.index("R_N"), None]
 
-    def _worth_of_params(self, params: Array) -> Array:
+    def worth_of_params(self, params: Array) -> Array:
         """Parameters beyond what the unique tokens can feed are worth less (Muennighoff et al. 2023, eq. 6)."""
         if self.law.name not in TWO_POWERS:
             return params
-        return effective(params, self._enough, self._decays[1])
+        return effective(params, self.enough, self._decays[1])
 
     @property
-    def _enough(self) -> Array:
+    def enough(self) -> Array:
         """U_N: the parameters that the unique tokens can feed, (R, 1)."""
         _, A, B, alpha, beta = self._two_powers
         with np.errstate(all="ignore"):
@@ -114,7 +114,7 @@ class Surface:
         _, A, B, alpha, beta = self._two_powers
         of_tokens, of_params = self._decays
         with np.errstate(all="ignore"):
-            size = np.log(A) + log_term_above_end(params, self._enough, of_params, alpha)
+            size = np.log(A) + log_term_above_end(params, self.enough, of_params, alpha)
             data = np.log(B) + log_term_above_end(tokens, self.unique_tokens, of_tokens, beta)
             return np.asarray(np.logaddexp(size, data))
 

@@ -238,3 +238,31 @@ def test_a_root_beyond_the_ends() -> None:
     target = np.array([0.5, 6.9, 8.0, 1e300, -70.0])
     got = solve_decreasing(steep, target, np.zeros(5), np.full(5, 69.0))
     np.testing.assert_allclose(got, [9.5, 3.1, 3.0, 3.0, np.inf])  # below a jump it stands at the jump
+
+
+@pytest.mark.parametrize("params", [3e9, 7e9, 30e9, 200e9])
+def test_a_wanted_size_is_compared_with_a_model_of_its_own_loss(params: float) -> None:
+    """Not with the best of the budget, which is better: here by a grid of sizes that reach the loss of this one."""
+    basis, demand = basis_of_published(get_published("besiroglu")), 2e12
+    answer = plan(basis, Scenario(1e23, params=params, demand=Demand(demand)))
+    E, A, B, alpha, beta = basis.theta
+    sizes = np.geomspace(1e9, 1e12, 200_001)
+    left = answer.loss - E - A * sizes**-alpha
+    with np.errstate(invalid="ignore"):
+        tokens = np.where(left > 0, (B / np.abs(left)) ** (1 / beta), np.inf)
+    cheapest = int(np.argmin(sizes * tokens))
+    beside = 6 * sizes[cheapest] * tokens[cheapest] + 2 * sizes[cheapest] * demand
+    assert answer.lifetime_saving == pytest.approx(1 - answer.lifetime_flops / beside, abs=1e-4)
+
+
+@pytest.mark.parametrize(("text", "value"), [("", None), ("  ", None), ("15", 0.15), ("2.5 %", 0.025), ("100", 1.0)])
+def test_a_decode_utilisation_is_read_in_percent(text: str, value: float | None) -> None:
+    assert Demand.read_utilisation(text) == (None if value is None else pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("0", "no token would ever be"), ("120", "cannot be"), ("-3", "cannot"), ("x", "not a number")]
+)
+def test_a_decode_utilisation_that_cannot_be_is_refused(text: str, word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        Demand.read_utilisation(text)
