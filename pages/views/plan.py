@@ -3,18 +3,20 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts import data, frame, plan_answer, plan_controls, plan_sections, points
+from pages.parts import data, frame, plan_answer, plan_controls, plan_formulas, plan_sections, points
 from scaling_core.charts.plan import plan_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
 from scaling_core.runs import LOSS
-from scaling_core.units import format_flops, format_latex
+from scaling_core.units import format_flops
 
 #: The slider spans this many times below the smallest and above the largest run, or this when neither is known.
 _BELOW, _ABOVE, _UNKNOWN_SPAN = 10.0, 1e3, (1e18, 1e26)
 #: Where the slider stands until a budget is typed: the next order of magnitude.
 _NEXT = 10.0
+#: The budget without runs.
+_USUAL = 1e23
 
 
 def body() -> None:
@@ -45,8 +47,7 @@ def body() -> None:
 
 def answered(basis: Basis, first: DeltaGenerator, second: DeltaGenerator) -> tuple[Scenario, Plan] | None:
     """What is asked and its answer; where it cannot be, that is said below its controls, and no plan stands in."""
-    low, high = span(basis)
-    asked = plan_controls.asked(basis, max(high / _ABOVE * _NEXT, low), first, second)
+    asked = plan_controls.asked(basis, usual_budget(), first, second)
     asked.show()
     if asked.scenario is None:
         return None
@@ -56,6 +57,15 @@ def answered(basis: Basis, first: DeltaGenerator, second: DeltaGenerator) -> tup
         with first:
             frame.show_error(error)
         return None
+
+
+def usual_budget() -> float:
+    """The budget until one is typed: the next order of magnitude after the runs, whichever law is planned with."""
+    try:
+        extent = data.current_fit().ranges.get("flops")
+    except UserError:  # without a fit of these runs
+        extent = None
+    return min(max(extent[1] * _NEXT, MIN_FLOPS), MAX_FLOPS) if extent else _USUAL
 
 
 def warnings(basis: Basis, answer: Plan) -> None:
@@ -106,14 +116,7 @@ def details(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """The formula with its numbers, so that the answer can be followed by hand."""
     budget = format_flops(answer.flops)
     with st.expander(f"Where the numbers at {budget} FLOPs come from", icon=":material/functions:"):
-        if basis.law is not None:
-            numbers = dict(zip(basis.law.parameter_names, map(format_latex, basis.theta.tolist()), strict=True))
-            st.latex(basis.law.formula(numbers))
-        if basis.law_name in ("chinchilla", "chinchilla-tied"):
-            st.latex(
-                r"N^* = G\left(\tfrac{C}{6}\right)^{\beta/(\alpha+\beta)},\quad D^* = \frac{C}{6N^*},\quad "
-                r"G = \left(\frac{\alpha A}{\beta B}\right)^{1/(\alpha+\beta)}"
-            )
+        plan_formulas.draw(basis, scenario, answer)
         counted = (
             "Training compute is counted as C = 6ND." if basis.has_optimum else "C is counted as these runs count it."
         )

@@ -45,7 +45,7 @@ VALUES = {
     "unique": ("5T", "5T"),
     "demand": ("2T", "2T"),
     "written": ("40", 40),
-    "decode": ("5", 5),
+    "decode": ("5", "5"),
     "size": ("7B", "7B"),
     "closer": ("machine", "machine"),
 }
