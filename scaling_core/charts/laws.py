@@ -11,8 +11,10 @@ import pandas as pd
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.labels import apart_on_log
+from scaling_core.charts.measured import axis_title, in_metric, is_log
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
+from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_count, format_flops, format_number
 
 _HEIGHT, _LINE_HEIGHT = 250, 22
@@ -20,7 +22,7 @@ _HEIGHT, _LINE_HEIGHT = 250, 22
 _APART = 0.06
 
 
-def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette) -> Figure:
+def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette, metric: Metric = LOSS) -> Figure:
     """N* and loss against compute, a colour and a number a law; above, what each says at ``flops``.
 
     Parameters
@@ -29,7 +31,10 @@ def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette) -> Figure:
         A law that says no loss has NaN there, and no line in the lower panel.
     flops : float
         The budget asked for, drawn as a rule.
+    metric : Metric
+        What ``loss`` is the cost of; laws of another have NaN there.
     """
+    rows = in_metric(rows, metric)
     names = list(dict.fromkeys(rows["law"]))
     colours = [palette.categories[i % len(palette.categories)] for i in range(len(names))]
     number = {name: str(i + 1) for i, name in enumerate(names)}
@@ -41,10 +46,10 @@ def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette) -> Figure:
     untitled = x_channel("flops", log=True, domain=(x_low, x_high * (x_high / x_low) ** 0.03)).title(None)
     asked = frames.chart("asked", pd.DataFrame({"flops": [flops]}))
     rule = asked.mark_rule(color=palette.accent, strokeWidth=1.5)
-    parts = [_key(frames, drawn, number, flops, paint, palette.muted)]
+    parts = [_key(frames, drawn, number, flops, paint, palette.muted, metric)]
     shown = [name for name in ("params", "loss") if drawn[name].notna().any()]
     for name in shown:
-        parts.append(_panel(frames, drawn, name, x if name == shown[-1] else untitled, rule, paint))
+        parts.append(_panel(frames, drawn, name, x if name == shown[-1] else untitled, rule, paint, metric))
     return Figure(alt.vconcat(*parts, spacing=12), frames)
 
 
@@ -58,7 +63,13 @@ def _texts(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _key(
-    frames: Frames, drawn: pd.DataFrame, number: dict[str, str], flops: float, paint: alt.Color, muted: str
+    frames: Frames,
+    drawn: pd.DataFrame,
+    number: dict[str, str],
+    flops: float,
+    paint: alt.Color,
+    muted: str,
+    metric: Metric,
 ) -> alt.LayerChart:
     """A line for each law: its number, its name and what it says at the budget, which the first line names."""
     said = [_at(drawn[drawn["law"] == name], flops) for name in number]
@@ -66,7 +77,7 @@ def _key(
         "number": list(number.values()), "row": [10.0 + _LINE_HEIGHT * (i + 1) for i in range(len(number))],
         "name": [f"{k}  {name}" for name, k in number.items()],
         "name_short": [f"{k}  {_cut(name)}" for name, k in number.items()],
-        "said": [f"N {n}, loss {loss}" if loss else f"N {n}" for n, loss in said],
+        "said": [f"N {n}, {metric.title} {loss}" if loss else f"N {n}" for n, loss in said],
         "said_short": [f"N {n}" for n, _ in said],
     })  # fmt: skip
     base = frames.chart("key", key)
@@ -99,16 +110,24 @@ def _at(law: pd.DataFrame, flops: float) -> tuple[str, str]:
 
 
 def _panel(
-    frames: Frames, drawn: pd.DataFrame, name: str, x: alt.X, rule: alt.Chart, paint: alt.Color
+    frames: Frames, drawn: pd.DataFrame, name: str, x: alt.X, rule: alt.Chart, paint: alt.Color, metric: Metric
 ) -> alt.LayerChart:
     known = drawn[drawn[name].notna()]
-    domain = domain_of(known[name], log=True, pad=0.05)
-    y = y_channel(name, log=True, domain=domain, title={"params": "Best size N", "loss": "Loss reached"}[name])
+    log = name == "params" or is_log(metric)
+    domain = domain_of(known[name], log=log, pad=0.05)
+    title = "Best size N" if name == "params" else "Loss reached" if metric == LOSS else axis_title(metric)
+    y = y_channel(name, log=log, domain=domain, title=title)
     base = frames.chart(name, known).encode(x=x, y=y, color=paint)
-    ends = frames.chart(f"{name}_ends", _ends(known, name, domain))
-    tips = (("law", "law"), ("flops_text", "C"), ("params_text", "N"), ("tokens_text", "D"), ("loss_text", "loss"))
+    ends = frames.chart(f"{name}_ends", _ends(known, name, domain, log))
+    tips = (
+        ("law", "law"),
+        ("flops_text", "C"),
+        ("params_text", "N"),
+        ("tokens_text", "D"),
+        ("loss_text", metric.title),
+    )
     tooltip = [alt.Tooltip(f"{field}:N", title=title) for field, title in tips]
-    at = alt.Y("at:Q", scale=position_scale(domain, log=True))
+    at = alt.Y("at:Q", scale=position_scale(domain, log=log))
     tag = ends.mark_text(align="left", dx=6, baseline="middle", fontSize=13, fontWeight="bold")
     return alt.layer(
         rule.encode(x=x),
@@ -119,7 +138,8 @@ def _panel(
     )
 
 
-def _ends(known: pd.DataFrame, name: str, domain: tuple[float, float]) -> pd.DataFrame:
+def _ends(known: pd.DataFrame, name: str, domain: tuple[float, float], log: bool) -> pd.DataFrame:
     """Where each line ends, moved apart so that the numbers do not meet."""
     ends = known.loc[known.groupby("law", sort=False)["flops"].idxmax()]
-    return ends[["flops", "number"]].assign(at=apart_on_log(ends[name], domain, _APART))
+    at = apart_on_log(ends[name], domain, _APART) if log else ends[name]  # of a metric there is one line
+    return ends[["flops", "number"]].assign(at=at)

@@ -10,9 +10,11 @@ import pandas as pd
 
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.measured import axis_title, in_metric, is_log
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
-from scaling_core.planning.figures import money
+from scaling_core.planning.figures import hours, money
+from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_count, format_flops, format_number
 
 _HEIGHT = 380
@@ -23,32 +25,33 @@ _NAMED = 5
 _SAME = 0.06
 
 
-def pareto_chart(rows: pd.DataFrame, palette: Palette) -> Figure:
-    """The lowest loss for each cost in dollars, or in accelerator-hours where no price is known.
+def pareto_chart(rows: pd.DataFrame, palette: Palette, metric: Metric = LOSS) -> Figure:
+    """The best loss, or metric, for each cost in dollars, or in accelerator-hours where no price is known.
 
     Parameters
     ----------
     rows : frame of ``planning.whatmatters.pareto``
     """
     name = cost_column(rows)
-    drawn = _with_texts(rows[rows[name] > 0].reset_index(drop=True))
+    drawn = _with_texts(in_metric(rows[rows[name] > 0].reset_index(drop=True), metric))
     frames = Frames()
     x = cost_channel(name, domain_of(drawn[name], log=True, pad=0.02))
     losses = drawn[["loss", "loss_low", "loss_high"]].to_numpy(dtype=float).ravel()
-    y_domain = domain_of(losses, log=True, pad=0.08)
-    y = y_channel("loss", log=True, domain=y_domain)
+    log = is_log(metric)
+    y_domain = domain_of(losses, log=log, pad=0.08)
+    y = y_channel("loss", log=log, domain=y_domain, title=axis_title(metric))
     base = frames.chart("pareto", drawn)
     tips = (("cost_text", "cost"), ("hours_text", "accelerator-hours"), ("flops_text", "C"), ("params_text", "N"),
-            ("loss_text", "loss"))  # fmt: skip
+            ("loss_text", metric.title))  # fmt: skip
     dot = base.mark_point(color=palette.ink, filled=True, size=46, opacity=1)
     layers = [
         base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=x, y=y),
         dot.encode(x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),
         _names(frames, drawn, x, y, palette),
-        _message(frames, drawn, name, palette),
+        _message(frames, drawn, name, palette, metric),
     ]
     if drawn["loss_low"].notna().any():
-        low = alt.Y("loss_low:Q", scale=position_scale(y_domain, log=True))
+        low = alt.Y("loss_low:Q", scale=position_scale(y_domain, log=log))
         layers.insert(0, base.mark_area(color=palette.ink, opacity=0.12).encode(x=x, y=low, y2="loss_high:Q"))
     return Figure(alt.layer(*layers, height=_HEIGHT), frames)
 
@@ -75,7 +78,7 @@ def _with_texts(rows: pd.DataFrame) -> pd.DataFrame:
     pairs = zip(rows["loss"], rows["loss_low"], rows["loss_high"], strict=True)
     return rows.assign(
         cost_text=[money(v) for v in rows["cost_usd"]],
-        hours_text=[format_count(v) for v in rows["gpu_hours"]],
+        hours_text=[hours(v) for v in rows["gpu_hours"]],
         flops_text=[format_flops(v) for v in rows["flops"]],
         params_text=[format_count(v) for v in rows["params"]],
         loss_text=[with_interval(*values) for values in pairs],
@@ -88,7 +91,7 @@ def with_interval(loss: float, low: float, high: float) -> str:
     return f"{text} ({format_number(low, 4)}–{format_number(high, 4)})" if math.isfinite(low) else text
 
 
-def _message(frames: Frames, drawn: pd.DataFrame, name: str, palette: Palette) -> alt.Chart:
+def _message(frames: Frames, drawn: pd.DataFrame, name: str, palette: Palette, metric: Metric) -> alt.Chart:
     """What ten times as much would buy from the middle on, in words, where a falling line leaves room."""
     text = []
     if len(drawn):
@@ -97,12 +100,21 @@ def _message(frames: Frames, drawn: pd.DataFrame, name: str, palette: Palette) -
         if abs(there[name] / (10 * here[name]) - 1) < _SAME:
             column = {"cost_usd": "cost_text", "gpu_hours": "hours_text"}.get(name, "flops_text")
             unit = {"gpu_hours": " hours", "flops": " FLOPs"}.get(name, "")
-            falls = format_number(100 * (1 - there["loss"] / here["loss"]), 2)
-            text = [f"From {here[column]} to {there[column]}{unit} loss falls by {falls}%"]
+            text = [f"From {here[column]} to {there[column]}{unit} {_moves(here['loss'], there['loss'], metric)}"]
     size = alt.expr(f"{NARROW} ? 11 : 13")
+    up = metric.higher_is_better  # a rising line leaves room at the left
     mark = frames.chart("message", pd.DataFrame({"text": text}, dtype=object))
-    mark = mark.mark_text(align="right", baseline="top", fontSize=size, fontWeight="bold", color=palette.ink)
-    return mark.encode(x=alt.XValue("width"), y=alt.YValue(4), text="text:N")
+    mark = mark.mark_text(
+        align="left" if up else "right", baseline="top", fontSize=size, fontWeight="bold", color=palette.ink
+    )
+    return mark.encode(x=alt.XValue(6 if up else "width"), y=alt.YValue(4), text="text:N")
+
+
+def _moves(here: float, there: float, metric: Metric) -> str:
+    if metric == LOSS:
+        return f"loss falls by {format_number(100 * (1 - there / here), 2)}%"
+    word = "rises" if there > here else "falls"
+    return f"{metric.title} {word} from {format_number(here)} to {format_number(there)}"
 
 
 def _names(frames: Frames, drawn: pd.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:

@@ -12,15 +12,20 @@ import pandas as pd
 
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.measured import axis_title, in_metric, is_log, short_title
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW, ROW_HEIGHT, Told, numbers, write
 from scaling_core.planning import LOG_STEP
-from scaling_core.planning.figures import duration, money
-from scaling_core.units import format_count, format_flops, format_number, format_ratio
+from scaling_core.planning.figures import beyond_by, duration, hours, money, passes
+from scaling_core.runs.metrics import LOSS, Metric
+from scaling_core.units import format_count, format_flops, format_number
 
 #: Name of the Vega parameter that the slider moves.
 BUDGET = "budget"
-_LOSS_HEIGHT, _SIZE_HEIGHT = 300, 200
+#: Names of the selections that say: plan for this budget. A click on the words of the read-out, and one on the curve.
+CHOSEN, CLICKED = "chosen_budget", "clicked_budget"
+_CHOOSE = "datum.step == 0 ? '' : 'Plan for this budget ▸'"
+_LOSS_HEIGHT, _SIZE_HEIGHT = 270, 200
 _CALM, _BEYOND = "calm", "beyond"
 _COLUMNS = [
     Told("params", "parameters N", "N", 0.0),
@@ -42,27 +47,36 @@ _WRITE: dict[str, Callable[[float], str]] = {
     "loss": lambda v: format_number(v, 4),
     "cost_usd": money,
     "days": duration,
-    "gpu_hours": format_count,
-    "epochs": lambda v: format_number(v, 2 if v < 100 else 3),
+    "gpu_hours": hours,
+    "epochs": passes,
 }
 _UNITS = {" second": " s", " minute": " min", " hour": " h", " day": " d", " year": " y"}
 
 
 def plan_chart(
-    frontier: pd.DataFrame, start: float, level: float, palette: Palette, without_interval: str = "no interval"
+    frontier: pd.DataFrame,
+    start: float,
+    level: float,
+    palette: Palette,
+    without_interval: str = "no interval",
+    metric: Metric = LOSS,
 ) -> Figure:
     """Loss, N and D along the frontier, with a slider for the budget and a read-out of the row it stands on.
 
     ``frontier`` is ``planning.frontier`` on ``planning.budgets`` through ``start``, the first budget shown. The
     slider counts rows from ``start``, so that what it reads out is always a row that was computed.
-    ``without_interval`` stands where a quantity has none.
+    ``without_interval`` stands where a quantity has none. ``metric`` is what the law gives the cost of. A click on the
+    curve, or on the words beside the read-out once the slider has moved, selects the budget (``CLICKED``, ``CHOSEN``).
+    What no row has a value of has no panel.
     """
-    rows = _with_texts(frontier, level, without_interval)
+    rows = _with_texts(in_metric(frontier, metric), level, without_interval, metric)
     rows["step"] = np.rint(np.log10(frontier["flops"] / start) / LOG_STEP).astype(int)
     slider = alt.binding_range(min=int(rows["step"].min()), max=int(rows["step"].max()), step=1, name="Budget")
     budget = alt.param(name=BUDGET, value=0, bind=slider)
-    panel = _Panel.of(rows, palette)
-    parts = [_readout(panel), _loss_panel(panel)]
+    panel = _Panel.of(rows, palette, metric)
+    parts: list[alt.Chart | alt.LayerChart] = [_readout(panel)]
+    if rows["loss"].notna().any():
+        parts.append(_loss_panel(panel))
     if rows["params"].notna().any():
         parts.append(_size_panel(panel))
     resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
@@ -75,24 +89,25 @@ class _Panel:
 
     rows: pd.DataFrame
     palette: Palette
+    metric: Metric
     frames: Frames
     base: alt.Chart
     at_budget: alt.Chart
     x_domain: tuple[float, float]
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, palette: Palette) -> _Panel:
+    def of(cls, rows: pd.DataFrame, palette: Palette, metric: Metric) -> _Panel:
         frames = Frames()
         base = frames.chart("frontier", rows)
         at_budget = base.transform_filter(f"datum.step == {BUDGET}")
-        return cls(rows, palette, frames, base, at_budget, domain_of(rows["flops"], log=True, pad=0.0))
+        return cls(rows, palette, metric, frames, base, at_budget, domain_of(rows["flops"], log=True, pad=0.0))
 
     @property
     def x(self) -> alt.X:
         return x_channel("flops", log=True, domain=self.x_domain)
 
 
-def _with_texts(frontier: pd.DataFrame, level: float, without_interval: str) -> pd.DataFrame:
+def _with_texts(frontier: pd.DataFrame, level: float, without_interval: str, metric: Metric) -> pd.DataFrame:
     """Every sentence the read-out can say, written once: the browser only picks the row."""
     rows = frontier.copy()
     rows["budget_text"], rows["budget_short"] = zip(*_budget_texts(rows, level), strict=True)
@@ -100,9 +115,27 @@ def _with_texts(frontier: pd.DataFrame, level: float, without_interval: str) -> 
         _write_number(rows, told.name, without_interval)
     for told in _further(rows):
         _write_number(rows, told.name, "")
-    rows["warning"], rows["warning_short"] = zip(*[_warning(b) for b in rows["beyond"]], strict=True)
-    rows["state"] = np.where(rows["beyond"].fillna(1.0) == 1.0, _CALM, _BEYOND)
+    if metric != LOSS:
+        rows["loss_title"], rows["loss_title_short"] = metric.title, short_title(metric)
+    far = _farthest(rows)
+    rows["farthest"] = far["times"]
+    rows["warning"], rows["warning_short"] = zip(
+        *[_warning(t, what) for t, what in zip(far["times"], far["what"], strict=True)], strict=True
+    )
+    rows["state"] = np.where(rows["farthest"].fillna(1.0) == 1.0, _CALM, _BEYOND)
     return rows
+
+
+def _farthest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Which of C, N and D lies farthest beyond the runs on each row, and by how many times; NaN where none is known."""
+    known = {"beyond": "This budget", "beyond_params": "The best size", "beyond_tokens": "The amount of data"}
+    names = [name for name in known if name in rows]
+    times = rows[names].to_numpy(dtype=float)
+    size = np.nan_to_num(np.abs(np.log(times)), nan=-1.0)
+    at = size.argmax(axis=1)  # the budget where all are alike
+    return pd.DataFrame({
+        "times": times[np.arange(len(rows)), at], "what": [known[names[i]] for i in at],
+    })  # fmt: skip
 
 
 def _write_number(rows: pd.DataFrame, name: str, without_interval: str) -> None:
@@ -149,19 +182,19 @@ def _budget_texts(rows: pd.DataFrame, level: float) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _warning(beyond: float) -> tuple[str, str]:
-    """How far a budget lies from the runs, in a sentence and in a few words."""
+def _warning(beyond: float, what: str) -> tuple[str, str]:
+    """How far a budget, or the size or data it buys, lies from the runs, in a sentence and in a few words."""
     if math.isnan(beyond):
         return "How far this lies beyond the source's data is not known.", "Extent of the data not known"
     if beyond > 1:
-        times = format_ratio(beyond)
+        times = beyond_by(beyond)
         return (
-            f"This budget lies {times} beyond the largest run: the law has not been seen to hold there.",
+            f"{what} lies {times} beyond the largest run: the law has not been seen to hold there.",
             f"{times} beyond the largest run",
         )
     if beyond < 1:
-        times = format_ratio(1 / beyond)
-        return f"This budget lies {times} below the smallest run.", f"{times} below the smallest run"
+        times = beyond_by(beyond)
+        return f"{what} lies {times} below the smallest run.", f"{times} below the smallest run"
     return "Inside the range of the runs.", "Inside the range of the runs"
 
 
@@ -177,13 +210,28 @@ def _readout(panel: _Panel) -> alt.LayerChart:
     paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
     said = f"{NARROW} ? datum.warning_short : datum.warning"
     warning = write(base, said, 0, bottom, 14, 14, palette.muted, "bold").encode(color=alt.ColorValue(paint))
-    return alt.layer(*layers, warning, height=bottom + 22, view=alt.ViewConfig(stroke=None))
+    return alt.layer(*layers, warning, _choose(panel), height=bottom + 22, view=alt.ViewConfig(stroke=None))
+
+
+def _choose(panel: _Panel) -> alt.Chart:
+    """Words to click once the slider stands elsewhere than the plan does."""
+    mark = panel.at_budget.mark_text(
+        align="right", baseline="top", color=panel.palette.accent, fontWeight="bold", cursor="pointer",
+        fontSize=alt.expr(f"{NARROW} ? 11 : 15"),
+    )  # fmt: skip
+    placed = mark.encode(x=alt.XValue("width"), y=alt.YValue(0), text=alt.TextValue(alt.expr(_CHOOSE)))
+    return placed.add_params(alt.selection_point(name=CHOSEN, fields=["flops"], on="click", clear=False))
 
 
 def _loss_panel(panel: _Panel) -> alt.LayerChart:
-    domain = domain_of(panel.rows["loss"], log=True, pad=0.06)
+    log = is_log(panel.metric)
+    domain = domain_of(panel.rows["loss"], log=log, pad=0.06)
     ink, accent = panel.palette.ink, panel.palette.accent
-    return alt.layer(_beyond_ground(panel), *_curve(panel, "loss", domain, None, ink, accent), height=_LOSS_HEIGHT)
+    curve = _curve(panel, "loss", domain, axis_title(panel.metric), ink, accent, log=log)
+    y = y_channel("loss", log=log, domain=domain, title=axis_title(panel.metric))
+    clicked = alt.selection_point(name=CLICKED, fields=["flops"], on="click", clear=False)
+    spots = panel.base.mark_point(size=500, opacity=0, filled=True, cursor="pointer").encode(x=panel.x, y=y)
+    return alt.layer(_beyond_ground(panel), *curve, spots.add_params(clicked), height=_LOSS_HEIGHT)
 
 
 def _size_panel(panel: _Panel) -> alt.LayerChart:
@@ -202,10 +250,10 @@ def _size_panel(panel: _Panel) -> alt.LayerChart:
 
 
 def _curve(
-    panel: _Panel, name: str, domain: tuple[float, float], title: str | None, color: str, point: str
+    panel: _Panel, name: str, domain: tuple[float, float], title: str | None, color: str, point: str, log: bool = True
 ) -> list[alt.Chart]:
     """A quantity along the frontier: band, dashed line, solid inside the runs, and the marker at the budget."""
-    x, y = panel.x, y_channel(name, log=True, domain=domain, title=title)
+    x, y = panel.x, y_channel(name, log=log, domain=domain, title=title)
     placed = panel.base.encode(x=x, y=y)
     layers = [
         placed.mark_line(color=color, strokeWidth=2, strokeDash=[7, 5]),
@@ -214,7 +262,7 @@ def _curve(
         panel.at_budget.mark_point(color=point, filled=True, size=110, opacity=1).encode(x=x, y=y),
     ]
     if panel.rows[f"{name}_low"].notna().any():
-        low = alt.Y(f"{name}_low:Q", scale=position_scale(domain, log=True))
+        low = alt.Y(f"{name}_low:Q", scale=position_scale(domain, log=log))
         band = panel.base.mark_area(color=color, opacity=0.15, clip=True)
         layers.insert(0, band.encode(x=x, y=low, y2=f"{name}_high:Q"))
     return layers
@@ -222,7 +270,7 @@ def _curve(
 
 def _beyond_ground(panel: _Panel) -> alt.Chart:
     """Shade the budgets beyond the largest run; nothing where there are none."""
-    past = panel.rows.loc[panel.rows["beyond"] > 1, "flops"]
+    past = panel.rows.loc[panel.rows["farthest"] > 1, "flops"]
     ends = [(past.min(), past.max())] if len(past) else []
     mark = panel.frames.chart("ground", pd.DataFrame(ends, columns=["start", "end"], dtype=float))
     start = alt.X("start:Q", scale=position_scale(panel.x_domain, log=True))

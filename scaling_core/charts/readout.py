@@ -47,8 +47,9 @@ def numbers(
 ) -> list[alt.Chart]:
     """A row of numbers, each over its name and its interval.
 
-    Reads ``<name>_text`` and, where ``rows`` has them, ``<name>_short`` (what a narrow view writes) and
-    ``<name>_interval``. ``wide`` and ``narrow`` are the sizes of the numbers.
+    Reads ``<name>_text`` and, where ``rows`` has them, ``<name>_short`` (what a narrow view writes),
+    ``<name>_interval``, and ``<name>_title`` with ``<name>_title_short`` in place of the titles given: names from a
+    file are data and never code. ``wide`` and ``narrow`` are the sizes of the numbers.
     """
     layers = []
     for name, title, short, x in columns:
@@ -56,9 +57,16 @@ def numbers(
         said = f"{NARROW} ? datum.{name}_short : datum.{name}_text" if has_short else f"datum.{name}_text"
         layers += [
             write(base, said, x, y, wide, narrow, palette.accent, "bold"),
-            write(base, f"{NARROW} ? '{short}' : '{title}'", x, y + wide + 6, 13, 11, palette.muted),
+            write(base, _named(rows, name, title, short), x, y + wide + 6, 13, 11, palette.muted),
         ]
         if f"{name}_interval" in rows:  # a second row's are too long for narrow columns
             said = f"datum.{name}_interval" if wide >= 30 else f"{NARROW} ? '' : datum.{name}_interval"
             layers.append(write(base, said, x, y + wide + 24, 13, 10, palette.ink))
     return layers
+
+
+def _named(rows: pd.DataFrame, name: str, title: str, short: str) -> str:
+    """Expression of the name under a number."""
+    if f"{name}_title" in rows:
+        return f"{NARROW} ? datum.{name}_title_short : datum.{name}_title"
+    return f"{NARROW} ? '{short}' : '{title}'"

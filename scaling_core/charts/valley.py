@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import altair as alt
 import numpy as np
@@ -12,8 +13,10 @@ import pandas as pd
 from scaling_core.charts.axes import View, domain_of, position_scale
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure, Frames
+from scaling_core.charts.measured import axis_title, in_metric, is_log, short_title
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW, ROW_HEIGHT, Told, numbers, write
+from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_count, format_number, format_ratio
 
 #: Name of the Vega parameter that the slider moves: steps from the best size.
@@ -27,13 +30,13 @@ _COLUMNS = [
     Told("tokens", "tokens D", "D", 0.2),
     Told("tokens_per_param", "tokens per parameter", "D/N", 0.4),
     Told("loss", "loss, nats per token", "loss", 0.62),
-    Told("overhead", "compute for the best loss", "more C", 0.83),
+    Told("overhead", "compute to be as good", "more C", 0.83),
 ]
 
 Zone = tuple[float, float, float]
 
 
-def valley_chart(rows: pd.DataFrame, zones: Sequence[Zone], palette: Palette) -> Figure:
+def valley_chart(rows: pd.DataFrame, zones: Sequence[Zone], palette: Palette, metric: Metric = LOSS) -> Figure:
     """Loss against N at one budget, with the zones in which little more compute reaches the best loss.
 
     Parameters
@@ -42,14 +45,19 @@ def valley_chart(rows: pd.DataFrame, zones: Sequence[Zone], palette: Palette) ->
         The slider counts its rows from the best size, to the smaller below zero and to the larger above.
     zones : sequence of (extra, low, high)
         Share of extra compute, and the smallest and largest N that reach the best loss with it.
+    metric : Metric
+        What the law gives the cost of; one where higher is better makes a hill of the valley.
     """
-    drawn = _with_texts(rows)
+    drawn = _with_texts(in_metric(rows, metric))
+    if metric != LOSS:
+        drawn = drawn.assign(loss_title=metric.title, loss_title_short=short_title(metric))
     slider = alt.binding_range(min=int(drawn["step"].min()), max=int(drawn["step"].max()), step=1, name="Size")
     size = alt.param(name=SIZE, value=0, bind=slider)
     losses = drawn[["loss", "loss_low", "loss_high"]].to_numpy().ravel()
-    canvas = Canvas(
-        _VIEW, domain_of(drawn["params"], log=True, pad=0), _with_room(losses, len(zones)), palette, Frames()
-    )
+    log = is_log(metric)
+    view = replace(_VIEW, log_y=log, y_title=axis_title(metric))
+    y_domain = _with_room(losses, len(zones), log)
+    canvas = Canvas(view, domain_of(drawn["params"], log=True, pad=0), y_domain, palette, Frames())
     base = canvas.frames.chart("valley", drawn)
     chosen = base.transform_filter(f"datum.step == {SIZE}")
     parts = [_readout(chosen, drawn, palette), _curve_panel(canvas, base, chosen, drawn, zones)]
@@ -87,9 +95,11 @@ def _sentence(factor: float, overhead: float) -> str:
     return side if math.isfinite(overhead) else f"{side}: no data makes it as good"
 
 
-def _with_room(losses: np.ndarray, zones: int) -> tuple[float, float]:
+def _with_room(losses: np.ndarray, zones: int, log: bool) -> tuple[float, float]:
     """Losses with room above for the names of the zones and below for the name of the best size."""
-    low, high = domain_of(losses, log=True, pad=0.0)
+    low, high = domain_of(losses, log=log, pad=0.0)
+    if not log:
+        return low - 0.14 * (high - low), high + (0.02 + 0.05 * zones) * (high - low)
     span = math.log(high / low)
     return low * math.exp(-0.14 * span), high * math.exp((0.02 + 0.05 * zones) * span)
 
@@ -109,7 +119,7 @@ def _curve_panel(
     bands, names = _zones(canvas, zones)
     layers = [bands, base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=x, y=y)]
     if drawn["loss_low"].notna().any():
-        low = alt.Y("loss_low:Q", scale=position_scale(canvas.y_domain, log=True))
+        low = alt.Y("loss_low:Q", scale=position_scale(canvas.y_domain, log=canvas.view.log_y))
         band = base.mark_area(color=palette.ink, opacity=0.12, clip=True)
         layers.insert(1, band.encode(x=x, y=low, y2="loss_high:Q"))
     rule = chosen.mark_rule(color=palette.accent, strokeWidth=1.5).encode(x=x)

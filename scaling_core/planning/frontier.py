@@ -29,10 +29,11 @@ def frontier(
     """Answer a scenario at each budget; a loss that it asks for gives way to the budgets.
 
     Returns a row for each of ``flops`` (shape (m,)) with ``flops``, each of ``QUANTITIES`` with ``_low`` and
-    ``_high`` (NaN without draws, or with ``level`` None), and ``beyond``: how many times the budget lies beyond the
-    runs. A scenario with hardware adds ``cost_usd``, ``days`` and ``gpu_hours`` of the training, one with limited
-    data ``epochs``, and one with demand ``training_flops``: more than the budget whose loss is reached, to save over
-    the model's life. Those that vary with the law have ``_low`` and ``_high``.
+    ``_high`` (NaN without draws, or with ``level`` None), and ``beyond``, ``beyond_params`` and ``beyond_tokens``:
+    how many times C, N and D lie beyond the runs, NaN where that is not known. A scenario with hardware adds
+    ``cost_usd``, ``days`` and ``gpu_hours`` of the training, one with limited data ``epochs``, and one with demand
+    ``training_flops``: more than the budget whose loss is reached, to save over the model's life. Those that vary
+    with the law have ``_low`` and ``_high``.
     """
     asked = scenario or Scenario(float(flops[0]))
     start = budget_of(basis, asked)
@@ -41,9 +42,14 @@ def frontier(
     out: dict[str, Array] = {"flops": flops}
     for name in QUANTITIES:
         out |= _named(name, found[name])
-    extent = basis.ranges.get("flops")
-    out["beyond"] = np.array([times_beyond(float(c), extent) if extent else np.nan for c in flops])
+    out["beyond"] = _beyond(flops, basis.ranges.get("flops"))
+    for name in ("params", "tokens"):
+        out[f"beyond_{name}"] = _beyond(found[name][0], basis.ranges.get(name))
     return pd.DataFrame({**out, **_further(asked, found)})
+
+
+def _beyond(values: Array, extent: tuple[float, float] | None) -> Array:
+    return np.array([times_beyond(float(v), extent) if extent and np.isfinite(v) else np.nan for v in values])
 
 
 def budget_of(basis: Basis, scenario: Scenario) -> float:

@@ -267,7 +267,7 @@ def test_the_budget_slider_counts_exactly_the_rows() -> None:
     following = [part for part, _ in parts(spec) if BUDGET in str(part.get("transform"))]
     assert all(part["transform"] == at_budget for part in following)
     # the read-out's sentences, and a rule and a point on each of loss, N and D
-    assert [part["mark"]["type"] for part in following] == ["text"] * 14 + ["rule", "point"] * 3
+    assert [part["mark"]["type"] for part in following] == ["text"] * 15 + ["rule", "point"] * 3
 
 
 def test_the_read_out_writes_the_row_it_stands_on() -> None:

@@ -391,7 +391,7 @@ def test_a_plan_reads_out_cost_time_and_passes_below() -> None:
     assert here["budget_text"].startswith("As good as 5.76e23 FLOPs can be")
     assert "trained with" in here["budget_short"]
     # a sentence, eight numbers with names and intervals, the warning; a rule and a point on loss, N and D
-    assert following(chart, "budget") == ["text"] * 26 + ["rule", "point"] * 3
+    assert following(chart, "budget") == ["text"] * 27 + ["rule", "point"] * 3
 
 
 @pytest.mark.parametrize(
