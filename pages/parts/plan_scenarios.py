@@ -12,7 +12,7 @@ from pages.parts import data, frame, keeping, state
 from scaling_core.charts.scenarios import scenarios_chart
 from scaling_core.errors import UserError
 from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
-from scaling_core.planning.experiments import next_experiments
+from scaling_core.planning.experiments import Experiments, next_experiments
 from scaling_core.planning.figures import duration, money
 from scaling_core.runs import safe_csv
 from scaling_core.units import format_count, format_flops, format_number
@@ -34,20 +34,56 @@ def experiments(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         help="FLOPs, dollars or hours: 1e20, $500, 200 GPU-hours.",
     )  # fmt: skip
     quantity = right.segmented_control(
-        "To know better", ["loss", "params"], default="loss", required=True, key="experiment_aim",
+        "To know better", ["loss", "params"], required=True, key="experiment_aim",
         format_func={"loss": "The loss there", "params": "The best size there"}.get,
     )  # fmt: skip
     budget = float(Budget.parse(spend).flops(scenario.terms)) if spend and scenario.terms else _SHARE * answer.flops
     found = next_experiments(data.current_fit(), answer.flops, budget, quantity=quantity)
-    write = (lambda v: format_number(v, 4)) if quantity == "loss" else format_count
-    st.markdown(
-        f"{len(found.runs)} runs for {format_flops(found.spent)} FLOPs would narrow the interval at "
-        f"{format_flops(answer.flops)} FLOPs from **{write(found.before[0])}–{write(found.before[1])}** to about "
-        f"**{write(found.after[0])}–{write(found.after[1])}**."
-    )
-    frame.table(found.runs, "next_experiments")
+    _say_what_they_narrow(found)
+    with st.expander(f"The {len(found.runs)} runs", expanded=found.is_worth_it, icon=":material/science:"):
+        _list(found)
     for note in found.notes:
         st.caption(f":material/info: {frame.plain(note)}")
+
+
+def _say_what_they_narrow(found: Experiments) -> None:
+    """First whether they are worth it, then from what to what."""
+    write = (lambda v: format_number(v, 4)) if found.quantity == "loss" else format_count
+    count = len(found.runs)
+    many = "The one run" if count == 1 else f"All {count} runs together"
+    where = f"the interval at {format_flops(found.target_flops)} FLOPs"
+    change = (
+        f"from **{write(found.before[0])}–{write(found.before[1])}** to about "
+        f"**{write(found.after[0])}–{write(found.after[1])}**"
+    )
+    percent = f"{format_number(100 * found.narrowed, 2)}%"
+    if found.is_worth_it:
+        st.markdown(f"{many}, for {format_flops(found.spent)} FLOPs, would narrow {where} by {percent}, {change}.")
+        return
+    st.info(
+        f"**No experiment is worth it.** None of these would narrow {where} by more than {percent}, even all of them "
+        f"for {format_flops(found.spent)} FLOPs: {change}. Spend more, or know better by other means.",
+        icon=":material/do_not_disturb_on:",
+    )
+
+
+def _list(found: Experiments) -> None:
+    """The runs as a table whose reasons can be read to the end, and as a file."""
+    rows = found.runs
+    shown = pd.DataFrame({
+        "run": rows["run"],
+        "parameters": rows["params"].map(format_count),
+        "tokens": rows["tokens"].map(format_count),
+        "FLOPs": rows["flops"].map(format_flops),
+        "of the budget": rows["share"].map(lambda v: f"{100 * v:.2g}%" if v < 0.995 else "100%"),
+        "loss to expect": rows["expected_loss"].map(lambda v: format_number(v, 4)),
+        "why": rows["why"],
+    })  # fmt: skip
+    st.table(shown.set_index("run"))
+    st.download_button(
+        "Download as CSV", found.to_csv, "next_experiments.csv", "text/csv",
+        on_click="ignore", key="csv_next_experiments", icon=":material/download:",
+    )  # fmt: skip
 
 
 def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:

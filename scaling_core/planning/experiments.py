@@ -13,7 +13,7 @@ from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array
 from scaling_core.planning.candidates import Asked, candidates
 from scaling_core.planning.design import Question, choose, worth_keeping
 from scaling_core.planning.frontier import times_beyond
-from scaling_core.planning.information import evidence_of, fitted_rows, question_of
+from scaling_core.planning.information import Evidence, evidence_of, fitted_rows, question_of
 from scaling_core.planning.narrowing import after_runs, before_runs, expected
 from scaling_core.runs.export import safe_csv
 from scaling_core.units import format_number, format_ratio
@@ -22,6 +22,8 @@ from scaling_core.units import format_number, format_ratio
 _DRAWS = 40
 #: A run that brings less than this share of what all bring (of the logarithm of the width) is not worth its place.
 _LEAST_HELP = 0.005
+#: Narrowing by a smaller share than this is nothing to train runs for.
+_LEAST_NARROWED = 0.05
 #: Tokens per parameter so many times those of the best split are long, or short, for a size.
 _LONG = 2.0
 #: Numbers with a larger logarithm are as good as infinite: an interval of runs that leave N* open.
@@ -69,6 +71,16 @@ class Experiments:
     target_flops: float
     budget_flops: float
     notes: tuple[str, ...]
+
+    @property
+    def narrowed(self) -> float:
+        """Share of the width of the interval, in logarithms, that all the runs together should take away."""
+        return 1 - self.narrowing
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether the runs together narrow the interval by as much as a person would notice."""
+        return self.narrowed >= _LEAST_NARROWED
 
     def to_csv(self) -> str:
         """The runs as CSV, at full precision."""
@@ -121,15 +133,24 @@ def next_experiments(
     evidence = evidence_of(fit, params, tokens)
     u = evidence.draws(_DRAWS, seed)
     drawn = evidence.quantity(u, asked.target, quantity)
-    point = expected(fit, asked, drawn)
-    question = replace(question_of(evidence, u, asked.target, quantity), cost=FLOPS_PER_PARAM_TOKEN * params * tokens)
+    cost = FLOPS_PER_PARAM_TOKEN * params * tokens
+    question = replace(question_of(evidence, u, asked.target, quantity), cost=cost)
     chosen = worth_keeping(question, choose(question, asked.budget, asked.max_runs), _LEAST_HELP)
     runs = _table(fit, asked, question, chosen, params, tokens)
+    return _found(fit, asked, evidence, question, drawn, chosen, runs, level)
+
+
+def _found(
+    fit: FitResult, asked: Asked, evidence: Evidence, question: Question, drawn: Array, chosen: list[int],
+    runs: pd.DataFrame, level: float,
+) -> Experiments:  # fmt: skip
+    """What the chosen runs make of the interval."""
+    point = expected(fit, asked, drawn)
     before = before_runs(fit, asked, evidence, question, drawn, level)
     after = after_runs(before, point, evidence, question, chosen, level)
     return Experiments(
         runs=runs,
-        quantity=quantity,
+        quantity=asked.quantity,
         expected=_exp(point),
         before=(_exp(before[0]), _exp(before[1])),
         after=(_exp(after[0]), _exp(after[1])),

@@ -300,3 +300,15 @@ def test_the_runs_are_worth_more_than_a_grid_or_one_largest_run_of_equal_cost() 
             assert rms(ours.error[quantity]) < margin * rms(every[other].error[quantity]), (quantity, other)
         inside = np.mean(ours.error[quantity] <= ours.expected[quantity])
         assert 0.75 < inside < 0.99  # of an interval of 90%
+
+
+def test_runs_that_would_hardly_narrow_are_not_worth_it() -> None:
+    result = small_runs(resamples=200)
+    large, small = next_experiments(result, 1e24, 1e20), next_experiments(result, 1e24, 1e16, max_runs=1)
+    for found in (small, large):
+        before, after = (np.log(pair[1] / pair[0]) for pair in (found.before, found.after))
+        assert found.narrowed == pytest.approx(1 - after / before)
+    assert large.is_worth_it
+    assert large.narrowed > 0.5
+    assert small.narrowed < 0.05
+    assert not small.is_worth_it
