@@ -1,0 +1,58 @@
+"""What the runs of a ladder's folder have come to so far, read from their result files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scaling_core.runs.schema import RunTable
+from scaling_core.training.folder import RunFolder
+
+#: Columns of what has ended: those that a fit needs, then what a person asks next.
+COLUMNS = ("run", "params", "tokens", "flops", "loss")
+_FURTHER = ("bits_per_byte", "unique_tokens", "accuracy", "seconds", "tokens_per_second", "width", "layers", "seed")
+
+
+def finished(folder: Path) -> pd.DataFrame:
+    """One row for each run that ended well, trunks and fine-tuned runs apart, by name.
+
+    Has ``COLUMNS`` (loss in nats per token, FLOPs counted) and further ones where the results give them.
+    """
+    results = [r for path in sorted(folder.glob("*/result.json")) if (r := RunFolder(path.parent).result)]
+    rows = [row for r in results if _counts(r) and (row := _row(r))]
+    return pd.DataFrame(rows, columns=[*COLUMNS, *(c for c in _FURTHER if any(c in row for row in rows))])
+
+
+def _counts(result: Mapping[str, Any]) -> bool:
+    start = result.get("start")
+    tuned = isinstance(start, Mapping) and start.get("kind") == "fine-tune" and start.get("folder")
+    return result.get("role", "run") == "run" and not tuned
+
+
+def _row(result: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        row: dict[str, Any] = {"run": str(result["run"])}
+        row |= {c: float(result[k]) for c, k in zip(COLUMNS[1:], ("n_params", "tokens", "flops", "loss"), strict=True)}
+    except (KeyError, TypeError, ValueError):
+        return None
+    return row | {name: result[name] for name in _FURTHER if result.get(name) is not None}
+
+
+def planned(folder: Path) -> pd.DataFrame:
+    """Where each run of a ladder was to stand (``Ladder.dots``), as its ``ladder.json`` says; empty without one."""
+    try:
+        dots = json.loads((folder / "ladder.json").read_text(encoding="utf-8"))["meta"]["dots"]
+        return pd.DataFrame(dots)
+    except (OSError, ValueError, KeyError, TypeError):
+        return pd.DataFrame(columns=["run", "role", "params", "tokens", "flops"])
+
+
+def table_of(rows: pd.DataFrame, source: str = "ladder") -> RunTable:
+    """Runs in ``COLUMNS`` as a table that a law can be fitted to."""
+    frame = rows.reset_index(drop=True)
+    frame = frame.assign(file=source, line=range(1, len(frame) + 1), is_final=True)
+    return RunTable(frame, pd.DataFrame(columns=["file", "line", "reason", "content"]), (), ())
