@@ -99,11 +99,11 @@ def format_count(value: float, digits: int = 3) -> str:
 
 
 def format_flops(value: float, digits: int = 3) -> str:
-    """Write a number of FLOPs as ``5.76e23``."""
+    """Write a number of FLOPs as ``5.76e23``; a few of them as they are."""
     if not math.isfinite(value):
         return "unknown"
-    if value == 0:
-        return "0"
+    if value == 0 or 1 <= abs(value) < 999.5:
+        return _shortest(value, digits)
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{int(exponent)}"
@@ -130,7 +130,8 @@ def format_ratio(value: float) -> str:
         return "unknown"
     if value and not 1e-3 <= abs(value) < 1e4:
         return f"{format_flops(value, 2)}×"
-    return f"{_shortest(value, 3 if 0.9 < value < 1.1 else 2)}×"
+    near = abs(value - 1)
+    return f"{_shortest(value, 2 if near > 0.1 else 3 if near >= 0.005 else 4) if near >= 5e-4 else '1'}×"
 
 
 def format_percent(share: float, digits: int = 2) -> str:

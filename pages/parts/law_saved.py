@@ -13,7 +13,7 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import Scenario, basis_of_fit, plan
 from scaling_core.report import as_latex, as_python
-from scaling_core.units import format_count, format_number
+from scaling_core.units import format_count, format_flops, format_number
 
 KIND = "fit"
 _THIS = "This fit"
@@ -35,9 +35,7 @@ def draw(fit: FitResult) -> None:
     else:
         language, write = _FORMATS[shown]
         st.code(write(fit), language=language, height=320)
-    keeping.form(
-        KIND, "fit", "Keep this fit under a name", "before the data fix", fit.to_json(), _THIS, "compare_with"
-    )
+    keeping.form(KIND, "fit", "Keep this fit under a name", "before the data fix", fit.to_json(), _THIS, "compare_with")
     _compare(fit)
 
 
@@ -92,7 +90,7 @@ def _planned(fit: FitResult, flops: float) -> dict[str, str]:
     if not math.isfinite(answer.params):
         return {}
     return {
-        f"N at {flops:.3g} FLOPs": format_count(answer.params),
+        f"N at {format_flops(flops)} FLOPs": format_count(answer.params),
         "tokens per parameter": format_number(answer.tokens_per_param),
         "loss there": format_number(answer.loss, 4),
     }

@@ -11,6 +11,7 @@ opens pages that way, and the way back passes over them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,6 +199,10 @@ CONTROLS: dict[str, Control] = {
         Control("written", 50, _whole(0, 100)),
         Control("decode", "", _decode),
         Control("size", "", _amount),
+        Control("follow", "loss", _one_of("loss", "params", "cost_usd", "tokens")),
+        Control("other_laws", ["besiroglu", "hoffmann_tex_unrounded", "llama3"], _published, ",".join),
+        Control("experiment_budget", "", _budget),
+        Control("experiment_aim", "loss", _one_of("loss", "params")),
         Control("closer", PLAN_SECTIONS[0], _one_of(*PLAN_SECTIONS)),
     )
 }
@@ -216,7 +221,7 @@ def begin() -> None:
         put(hardware=st.session_state.pop("_next_hardware"), peak="", price="", precision="")
     for control in CONTROLS.values():
         # Widgets of other pages forget their value unless it is written as our own again.
-        st.session_state[control.key] = st.session_state.get(control.key, control.default)
+        st.session_state[control.key] = st.session_state.get(control.key, copy(control.default))
     st.session_state[_ADOPTED] = True
     publish()
 
@@ -252,7 +257,7 @@ def _adopt(query: dict[str, str], *, reset: bool) -> None:
     for control in CONTROLS.values():
         if control.key not in query:
             if reset:
-                st.session_state[control.key] = control.default
+                st.session_state[control.key] = copy(control.default)
             continue
         try:
             st.session_state[control.key] = control.parse(query[control.key])

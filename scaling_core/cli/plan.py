@@ -17,11 +17,12 @@ from scaling_core.cli.scenario import add_scenario, overridden, scenario_of
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import PUBLISHED, Basis, basis_of_fit, basis_of_published, get_published, plan
-from scaling_core.planning.figures import duration, energy, money
+from scaling_core.planning.figures import duration, energy, hours, money, passes, rate
 from scaling_core.planning.plan import Plan
+from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.typed import asked_back
 from scaling_core.runs import LOSS, Metric, Upload
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.units import format_count, format_flops, format_number, format_percent
 
 
 def add(commands: Any) -> None:
@@ -45,17 +46,17 @@ def run(options: argparse.Namespace) -> None:
         print(f"note: {', '.join(instead)} in place of what {options.scenario} says", file=sys.stderr)
     for doubt in asked_back(options.budget or "", scenario.flops):
         print(f"note: {doubt}", file=sys.stderr)
-    show(json_text(_report(answer, metric)) if options.json else _text(answer, metric))
+    show(json_text(_report(answer, metric)) if options.json else _text(answer, metric, basis, scenario))
 
 
 _EXTRAS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    ("epochs", "passes over the data", format_number),
+    ("epochs", "passes over the data", passes),
     ("cost_usd", "cost", money),
-    ("gpu_hours", "accelerator-hours", format_count),
+    ("gpu_hours", "accelerator-hours", hours),
     ("days", "time", duration),
     ("energy_kwh", "energy", energy),
     ("lifetime_flops", "lifetime FLOPs", format_flops),
-    ("lifetime_saving", "saved over its life", lambda v: f"{100 * v:.3g}%"),
+    ("lifetime_saving", "saved over its life", format_percent),
 )
 
 
@@ -74,12 +75,23 @@ def _shown(answer: Plan, metric: Metric) -> tuple[float, tuple[float, ...]]:
     return float(metric.shown(np.array(answer.loss))), tuple(sorted(map(float, ends)))
 
 
-def _text(answer: Plan, metric: Metric) -> str:
+def _machine(scenario: Scenario) -> list[str]:
+    """What is trained on, where cost and time are told of it."""
+    if scenario.terms is None:
+        return []  # then there is no cost or time either
+    terms = scenario.terms
+    price = terms.usd_per_gpu_hour
+    costs = f", {rate(float(price))} an hour" if price is not None else ", no price known"
+    used = format_percent(float(terms.all_in_utilisation))
+    return [f"  {'machine':<22} {float(terms.n_gpus):,.0f} × {terms.hardware.name}, {used} of the peak{costs}"]
+
+
+def _text(answer: Plan, metric: Metric, basis: Basis, scenario: Scenario) -> str:
     def between(name: str, write: Any) -> str:
         low_high = answer.intervals.get(name)
         return f" ({write(low_high[0])} to {write(low_high[1])})" if low_high else ""
 
-    lines = [f"With {format_flops(answer.flops)} FLOPs:"]
+    lines = [f"With {format_flops(answer.flops)} FLOPs:", f"  {'law':<22} {basis.title}"]
     for name, title, write in (
         ("params", "parameters", format_count),
         ("tokens", "tokens", format_count),
@@ -91,13 +103,15 @@ def _text(answer: Plan, metric: Metric) -> str:
         value, ends = _shown(answer, metric)
         lines[-1] = f"  {metric.title:<22} {format_number(value, 4)}"
         lines[-1] += f" ({format_number(ends[0], 4)} to {format_number(ends[1], 4)})" if ends else ""
+    lines += _machine(scenario)
     lines += [
         f"  {title:<22} {write(value)}{between(name, write)}"
         for name, title, write in _EXTRAS
         if (value := getattr(answer, name)) is not None
     ]
-    lines.append(f"  intervals are {answer.level:.0%}" if answer.intervals else "  no intervals")
-    return "\n".join(lines + [f"  - {note}" for note in answer.notes])
+    if answer.intervals:
+        lines.append(f"In brackets: the middle {format_percent(answer.level)} of what the draws of the law say.")
+    return "\n".join(lines + [f"- {note}" for note in answer.notes])
 
 
 def _basis(options: argparse.Namespace) -> tuple[Basis, Metric]:

@@ -9,6 +9,7 @@ from scaling_core.errors import UserError
 from scaling_core.fitting.fit import Posed, require_enough
 from scaling_core.fitting.levels import default_cut, gaps, spread_cuts
 from scaling_core.laws import Array, Mask
+from scaling_core.units import format_flops
 
 MAX_CUTS = 12
 _RUNS_PER_PARAMETER = 3
@@ -47,11 +48,13 @@ def require_trainable(posed: Posed, train: Mask, test: Mask, cut: float) -> None
         With what is missing.
     """
     if not test.any():
-        raise UserError(f"No run has {cut:.3g} FLOPs or more to judge the law by.", fix="Choose a lower cut.")
+        raise UserError(f"No run has {format_flops(cut)} FLOPs or more to judge the law by.", fix="Choose a lower cut.")
     try:
         require_enough(posed.law, posed.rows[train], len(posed.problem.fixed))
     except UserError as error:
-        raise UserError(f"Below {cut:.3g} FLOPs: {error.what}", fix="Choose a higher cut, or a simpler law.") from error
+        raise UserError(
+            f"Below {format_flops(cut)} FLOPs: {error.what}", fix="Choose a higher cut, or a simpler law."
+        ) from error
 
 
 def trainable(posed: Posed, train: Mask) -> bool:

@@ -53,10 +53,13 @@ class Asked:
         if self.quantity not in TARGETS:
             raise UserError(f"“{self.quantity}” cannot be made surer.", fix=f"Choose one of: {', '.join(TARGETS)}.")
         if not (math.isfinite(self.target) and MIN_FLOPS <= self.target <= MAX_FLOPS):
-            raise UserError(f"A target of {self.target:g} FLOPs cannot be.", fix="Give the large budget, 1e24 say.")
+            raise UserError(
+                f"A target of {format_flops(self.target)} FLOPs cannot be.", fix="Give the large budget, 1e24 say."
+            )
         if not (math.isfinite(self.budget) and self.budget > 0):
             raise UserError(
-                f"{self.budget:g} FLOPs buy no experiments.", fix="Give what all of them together may cost, 1e20 say."
+                f"{format_flops(self.budget)} FLOPs buy no experiments.",
+                fix="Give what all of them together may cost, 1e20 say.",
             )
         if not 1 <= self.max_runs <= _MAX_RUNS:
             raise UserError(f"{self.max_runs} runs cannot be planned.", fix=f"Ask for 1 to {_MAX_RUNS}.")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from scaling_core.errors import UserError
-from scaling_core.units import parse_quantity
+from scaling_core.units import format_count, parse_quantity
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Demand:
 
     def __post_init__(self) -> None:
         if not (0 <= self.tokens < math.inf):
-            raise UserError(f"A demand of {self.tokens:g} tokens cannot be.", fix="Give 0 or more, 2T say.")
+            raise UserError(f"A demand of {format_count(self.tokens)} tokens cannot be.", fix="Give 0 or more, 2T say.")
         if not 0 <= self.written_share <= 1:
             raise UserError("The share of written tokens lies between 0 and 1.", fix="0.5 counts half of them.")
         for mfu in (self.prefill_mfu, self.decode_mfu):

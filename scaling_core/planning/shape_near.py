@@ -11,7 +11,7 @@ import numpy as np
 
 from scaling_core.errors import UserError
 from scaling_core.planning.shapes import Decoder, ParameterCount, block_parameters, count_parameters, published_shapes
-from scaling_core.units import format_count
+from scaling_core.units import format_count, format_number
 
 #: Which parameters the wanted number counts.
 COUNTS = ("total", "with_head", "non_embedding")
@@ -77,7 +77,7 @@ def shape_near(
     if count not in COUNTS:
         raise UserError(f"Parameters cannot be counted as “{count}”.", fix=f"Choose one of: {', '.join(COUNTS)}.")
     if not (math.isfinite(n_params) and n_params >= 1):
-        raise UserError(f"{n_params:g} parameters make no model.", fix="Give a number like 124M or 7B.")
+        raise UserError(f"{format_number(n_params)} parameters make no model.", fix="Give a number like 124M or 7B.")
     template = Decoder(1, 16, 1, vocabulary, context, bias=bias, glu=glu, tied=tied, positions=positions)
     found = [
         s

@@ -80,13 +80,13 @@ def asked_back(typed: str, flops: float | None) -> list[str]:
     """What a budget makes one ask back: it has no unit, or is out of all proportion."""
     said = []
     if typed and is_bare(typed) and flops is not None and not _USUAL[0] <= flops <= _USUAL[1]:
-        said.append(f"“{typed.strip()}” has no unit: read as {_plain(flops)} FLOPs.")
+        said.append(f"“{typed.strip()}” has no unit: read as {format_flops(flops)} FLOPs.")
     if flops is None:
         return said
     if flops < SMALLEST_FLOPS:
         meant = f" Did you mean {_mantissa(flops)}e21?" if typed and is_bare(typed) else ""
         said.append(
-            f"{_plain(flops)} FLOPs is less than a model of a thousand parameters takes for a million tokens, so "
+            f"{format_flops(flops)} FLOPs is less than a model of a thousand parameters takes for a million tokens, so "
             f"the answer means little.{meant}"
         )
     if flops > LARGEST_FLOPS:
@@ -118,10 +118,6 @@ def doubtful_tokens(tokens: float, what: str) -> list[str]:
     if LARGEST_TOKENS < tokens < math.inf:
         return [f"{what}: {format_flops(tokens)} tokens is more than all text there is."]
     return []
-
-
-def _plain(flops: float) -> str:
-    return f"{flops:g}" if 1 <= flops < 1000 else format_flops(flops)
 
 
 def _mantissa(value: float) -> str:

@@ -47,6 +47,10 @@ VALUES = {
     "written": ("40", 40),
     "decode": ("5", "5"),
     "size": ("7B", "7B"),
+    "follow": ("tokens", "tokens"),
+    "other_laws": ("llama3,deepseek", ["llama3", "deepseek"]),
+    "experiment_budget": ("$500", "$500"),
+    "experiment_aim": ("params", "params"),
     "closer": ("machine", "machine"),
 }
 SHARED = {**DEFAULTS, "law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "drop": "1", "budget": "3e22"}

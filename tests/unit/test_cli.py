@@ -257,8 +257,8 @@ def test_plan_for_people_names_intervals(capsys: Capture, fit_json: str) -> None
     for title in ("parameters", "tokens", "tokens per parameter", "loss"):
         (line,) = [each for each in lines if each.startswith(f"  {title}  ")]
         assert " to " in line
-    assert "  intervals are 80%" in lines
-    assert "  no intervals" in said(capsys, "plan", "--published", "besi", "--flops", "1e23")
+    assert "In brackets: the middle 80% of what the draws of the law say." in lines
+    assert "no intervals can be given" in said(capsys, "plan", "--published", "besi", "--flops", "1e23")
 
 
 def refused(capsys: Capture, *arguments: str) -> str:

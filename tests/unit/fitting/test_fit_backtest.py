@@ -31,7 +31,7 @@ def refit(runs: RunTable, below: float, law: str = "chinchilla", objective: str 
 
 
 def test_an_exact_law_foretells_exactly() -> None:
-    found = hold_out(LAW, chinchilla_runs(), SQUARED, above=1e20)
+    found = hold_out(pose(LAW, chinchilla_runs(), SQUARED), above=1e20)
     assert found.error < 1e-9
     assert abs(found.bias) < 1e-9
     assert found.theta == pytest.approx(CHINCHILLA, rel=1e-4)
@@ -41,7 +41,7 @@ def test_an_exact_law_foretells_exactly() -> None:
 
 
 def test_holding_out_is_fitting_the_others_alone() -> None:
-    found = hold_out(LAW, NOISY, HUBER, above=1e20)
+    found = hold_out(pose(LAW, NOISY, HUBER), above=1e20)
     alone = refit(NOISY, 1e20)
     assert found.theta == pytest.approx(alone.theta, rel=1e-6)
     assert found.parameters == pytest.approx(alone.parameters, rel=1e-6)
@@ -60,7 +60,7 @@ def test_a_positive_bias_says_that_runs_came_out_worse() -> None:
     runs = chinchilla_runs()
     high = runs.frame["flops"] >= 1e20
     raised = table(runs.frame["params"], runs.frame["tokens"], runs.frame["loss"] * np.where(high, 1.02, 1.0))
-    found = hold_out(LAW, raised, SQUARED, above=1e20)
+    found = hold_out(pose(LAW, raised, SQUARED), above=1e20)
     assert found.bias == pytest.approx(np.log(1.02), rel=1e-6)
     assert found.error == pytest.approx(np.log(1.02), rel=1e-6)
 
@@ -79,7 +79,7 @@ def test_what_the_small_runs_of_chinchilla_foretell(
 ) -> None:
     """A good forecast of loss beside a wrong split: known from independent solvers on the same 240 points."""
     selection = Selection(drop_highest_loss=5)
-    found = hold_out(LAW, points, HUBER, selection, above=above)
+    found = hold_out(pose(LAW, points, HUBER, selection), above=above)
     assert (found.n_train, found.n_test) == (train, test)
     assert found.error == pytest.approx(error, abs=0.5 * 10.0 ** -len(f"{error}".split(".")[1]))
     assert found.beyond == pytest.approx(beyond, rel=0.01)
@@ -141,7 +141,7 @@ def test_a_run_held_out_shows_none_of_its_checkpoints() -> None:
                  is_final=np.tile([False, False, False, True], 8))  # fmt: skip
     every = Selection(checkpoints="all")
     above = float(runs.frame.loc[runs.frame["is_final"], "flops"].quantile(0.7))
-    found = hold_out(get_law("power-c"), runs, SQUARED, every, above)
+    found = hold_out(pose(get_law("power-c"), runs, SQUARED, every), above)
     held = set(found.rows.loc[found.rows["role"] == "held out", "run"])
     assert held
     assert not held & set(found.rows.loc[found.rows["role"] == "fitted", "run"])
@@ -196,11 +196,11 @@ def test_budgets_are_found_among_strays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("above", "says"), [(1e30, "No run has 1e+30 FLOPs or more"), (1e17, "Below 1e+17 FLOPs"), (2e17, "Below 2e+17")]
+    ("above", "says"), [(1e30, "No run has 1e30 FLOPs or more"), (1e17, "Below 1e17 FLOPs"), (2e17, "Below 2e17")]
 )
 def test_a_cut_that_leaves_nothing_is_refused(above: float, says: str) -> None:
     with pytest.raises(UserError) as caught:
-        hold_out(LAW, NOISY, HUBER, above=above)
+        hold_out(pose(LAW, NOISY, HUBER), above=above)
     assert says in caught.value.what
     assert caught.value.fix
 
@@ -208,7 +208,7 @@ def test_a_cut_that_leaves_nothing_is_refused(above: float, says: str) -> None:
 def test_runs_of_one_compute_or_one_size_are_refused() -> None:
     same = table(*(v := np.geomspace(1e8, 1e10, 12), 1e20 / 6 / v), np.linspace(3, 2, 12), flops=1e20)
     with pytest.raises(UserError, match="do not differ"):
-        hold_out(get_law("power-n"), same, HUBER)
+        hold_out(pose(get_law("power-n"), same, HUBER))
     with pytest.raises(UserError, match="No cut in compute"):
         forward_chain(get_law("power-n"), same, HUBER)
     one = table(1e9, np.geomspace(1e9, 1e11, 12), np.linspace(3, 2, 12))
@@ -220,7 +220,7 @@ def test_rows_whose_compute_is_unknown_are_neither_fitted_nor_tested() -> None:
     flops = NOISY.frame["flops"].to_numpy().copy()
     flops[:2] = np.nan
     runs = table(NOISY.frame["params"], NOISY.frame["tokens"], NOISY.frame["loss"], flops)
-    found = hold_out(LAW, runs, HUBER, above=1e20)
+    found = hold_out(pose(LAW, runs, HUBER), above=1e20)
     assert found.n_train + found.n_test == len(flops) - 2
     assert isinstance(found.rows, pd.DataFrame)
     assert list(found.rows["role"][:2]) == ["unusable", "unusable"]
