@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import data, frame
+from pages.parts import analyses, data, frame, state
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
-from scaling_core.planning import Plan, Scenario
+from scaling_core.fitting.finding import SEVERITIES
+from scaling_core.planning import Basis, Plan, Scenario
 from scaling_core.planning.downstream import downstream
 from scaling_core.planning.figures import duration, energy, hours, money, rate
 from scaling_core.planning.words import between, sentence
@@ -18,7 +19,28 @@ from scaling_core.units import format_count, format_flops, format_number
 def say(scenario: Scenario, answer: Plan, metric: Metric) -> None:
     """One line that a stakeholder can read."""
     text = sentence(scenario, answer, lambda s: f"\x00{s}\x01", metric)
-    st.markdown(f"### {frame.plain(text).replace(chr(0), ':primary[').replace(chr(1), ']')}")
+    with st.container(key="answer"):
+        st.markdown(f"### {frame.plain(text).replace(chr(0), ':primary[').replace(chr(1), ']')}")
+
+
+def doubts(basis: Basis) -> None:
+    """One line on what speaks against the fit behind the answer, the worst first, so that nobody can miss it."""
+    grave = _grave(basis)
+    if not grave:
+        return
+    severity, text = grave[0]
+    color, icon = ("red", ":material/error:") if severity == "problem" else ("orange", ":material/warning:")
+    more = f" · {len(grave) - 1} more on Law" if len(grave) > 1 else ""
+    st.markdown(f":{color}[{icon} **This plan stands on a doubtful fit.** {frame.plain(text)}{more}]")
+
+
+def _grave(basis: Basis) -> list[tuple[str, str]]:
+    """Problems, then doubts: those of the session's fit as the Law page lists them, those kept with another."""
+    found = []
+    if state.get("basis") == state.OWN_FIT:
+        found = [(f.severity, f.text) for f in analyses.findings() if f.severity in ("problem", "doubt")]
+        found.sort(key=lambda f: SEVERITIES.index(f[0]))
+    return found or [("doubt", reason) for reason in basis.doubts]
 
 
 def cards(scenario: Scenario, answer: Plan) -> None:

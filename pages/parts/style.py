@@ -10,6 +10,7 @@ _CSS = """
 [data-testid="stMainBlockContainer"] { padding: 3.9rem 2.5rem 4rem; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.9rem 1rem 4rem; } }
 [data-testid="stMainBlockContainer"] h1 { padding: 0 0 .2rem; font-size: 1.9rem; }
+.st-key-answer h3 { padding: 0; font-size: 1.3rem; line-height: 1.4; }
 .st-key-strip { border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); padding-bottom: .4rem; }
 .st-key-way_back { display: none; }
 /* Charts in several panels are drawn wider than their place by their axes. A slider of theirs stands above them, as

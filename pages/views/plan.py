@@ -3,12 +3,12 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts import data, frame, plan_answer, plan_controls, plan_formulas, plan_sections, points
-from scaling_core.charts.plan import plan_chart
+from pages.parts import data, frame, plan_answer, plan_controls, plan_formulas, plan_sections, points, state
+from scaling_core.charts.measured import named
+from scaling_core.charts.plan import CHOSEN, CLICKED, plan_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
-from scaling_core.runs import LOSS
 from scaling_core.units import format_flops
 
 #: The slider spans this many times below the smallest and above the largest run, or this when neither is known.
@@ -37,8 +37,11 @@ def body() -> None:
     scenario, answer = found
     with top:
         plan_answer.say(scenario, answer, basis.metric)
-    warnings(basis, answer)
+        plan_answer.doubts(basis)
+    if not basis.has_optimum:
+        st.info(frame.plain(basis.notes[-1]), icon=":material/info:")
     main_chart(basis, scenario, answer)
+    notes(basis, answer)
     plan_answer.cards(scenario, answer)
     plan_answer.metrics(answer)
     plan_sections.draw(basis, scenario, answer)
@@ -68,20 +71,8 @@ def usual_budget() -> float:
     return min(max(extent[1] * _NEXT, MIN_FLOPS), MAX_FLOPS) if extent else _USUAL
 
 
-def warnings(basis: Basis, answer: Plan) -> None:
-    """What must be seen before the numbers are believed."""
-    if basis.doubts:
-        st.warning(
-            "This plan stands on a doubtful fit. " + frame.plain(" ".join(basis.doubts)), icon=":material/warning:"
-        )
-    if basis.metric != LOSS:
-        st.info(
-            f"This law is of {frame.plain(basis.metric.title)}: where the charts say loss, they show "
-            f"{frame.plain(basis.metric.cost_title)}.",
-            icon=":material/info:",
-        )
-    if not basis.has_optimum:
-        st.info(frame.plain(basis.notes[-1]), icon=":material/info:")
+def notes(basis: Basis, answer: Plan) -> None:
+    """What is to be known beside the numbers, below the chart."""
     own = [n for n in answer.notes if n not in basis.notes and not n.startswith("The fit behind this plan")]
     if own:
         st.caption(f":material/info: {frame.plain(' '.join(own))}")
@@ -101,15 +92,37 @@ def main_chart(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     low, high = min(low, start), max(high, start)
     rows = data.plan_rows(scenario, low, high, start)
     frame.chart(
-        plan_chart(rows, start, DEFAULT_LEVEL, frame.palette(), "no interval" if basis.has_optimum else "continued"),
+        plan_chart(
+            rows,
+            start,
+            DEFAULT_LEVEL,
+            frame.palette(),
+            "no interval" if basis.has_optimum else "continued",
+            basis.metric,
+        ),
         key="plan_chart",
         stacked=True,
-        alt_text=f"Lowest loss, parameters and tokens for budgets from {format_flops(low)} to {format_flops(high)} "
-        "FLOPs, with a slider for the budget",
-        rows=rows,
+        on_select=take_budget,
+        alt_text=f"Best {basis.metric.title}, parameters and tokens for budgets from {format_flops(low)} to "
+        f"{format_flops(high)} FLOPs, with a slider for the budget",
+        rows=named(rows, basis.metric),
+    )
+    st.caption(
+        "The slider and the numbers beside it only read the chart. Click *Plan for this budget* beside them, or the "
+        "curve, and that budget becomes the plan above and goes into the link. The band is where 90% of the draws of "
+        "the law put each budget's model."
     )
     for note in basis.notes if basis.has_optimum else basis.notes[:-1]:
         st.caption(f":material/info: {frame.plain(note)}")
+
+
+def take_budget() -> None:
+    """Callback of the chart: the budget that was clicked is typed, so that all of the page and the link are of it."""
+    selection = st.session_state["plan_chart"].get("selection", {})
+    for name in (CHOSEN, CLICKED):
+        if clicked := [p["flops"] for p in selection.get(name, []) if "flops" in p]:
+            state.put(budget=format_flops(float(clicked[-1])), goal="")
+            return
 
 
 def details(basis: Basis, scenario: Scenario, answer: Plan) -> None:
@@ -123,8 +136,8 @@ def details(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         st.markdown(f"Law: {frame.plain(basis.title)}. Numbers: {frame.plain(basis.source)}. {counted}")
         if answer.intervals:
             st.markdown(
-                f"An interval is the middle {DEFAULT_LEVEL:.0%} of what the draws of the law say, each optimised for "
-                "itself."
+                f"Intervals are the middle {DEFAULT_LEVEL:.0%} of the draws of the law. Of C, N and D: what each draw "
+                f"would choose. Of the {basis.metric.title}: what each draw says of the N and D planned here."
             )
         for note in answer.notes:
             st.markdown(f"- {frame.plain(note)}")

@@ -77,6 +77,8 @@ def plan_chart(
     parts: list[alt.Chart | alt.LayerChart] = [_readout(panel)]
     if rows["loss"].notna().any():
         parts.append(_loss_panel(panel))
+    if _further(rows):
+        parts.append(_further_readout(panel))
     if rows["params"].notna().any():
         parts.append(_size_panel(panel))
     resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
@@ -204,13 +206,18 @@ def _readout(panel: _Panel) -> alt.LayerChart:
     budget = f"{NARROW} ? datum.budget_short : datum.budget_text" if "training_flops" in rows else "datum.budget_text"
     layers = [write(base, budget, 0, 0, 15, 13, palette.muted), *numbers(base, rows, _COLUMNS, 22, palette)]
     bottom = 22 + ROW_HEIGHT + 2
-    if further := _further(rows):
-        layers += numbers(base, rows, further, bottom + 2, palette, wide=22, narrow=14)
-        bottom += 74 if any(f"{told.name}_interval" in rows for told in further) else 54
     paint = alt.expr(f"datum.state == '{_CALM}' ? '{palette.muted}' : '{palette.warning}'")
     said = f"{NARROW} ? datum.warning_short : datum.warning"
     warning = write(base, said, 0, bottom, 14, 14, palette.muted, "bold").encode(color=alt.ColorValue(paint))
     return alt.layer(*layers, warning, _choose(panel), height=bottom + 22, view=alt.ViewConfig(stroke=None))
+
+
+def _further_readout(panel: _Panel) -> alt.LayerChart:
+    """Cost, time and passes below the curve, so that it stands on the first screen."""
+    further = _further(panel.rows)
+    layers = numbers(panel.at_budget, panel.rows, further, 0, panel.palette, wide=22, narrow=14)
+    height = 72 if any(f"{told.name}_interval" in panel.rows for told in further) else 52
+    return alt.layer(*layers, height=height, view=alt.ViewConfig(stroke=None))
 
 
 def _choose(panel: _Panel) -> alt.Chart:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scaling_core.units import format_count, format_number, format_ratio
+from scaling_core.units import format_count, format_flops, format_number, format_ratio
 
 #: Below this many times, how far something lies beyond is said in percent: “1.0×” says nothing.
 _NEAR = 1.1
@@ -34,6 +34,11 @@ def duration(days: float) -> str:
             text = _count(count, 2 if count < 100 else 3)
             return f"{text} {word}{'' if text == '1' else 's'}"
     raise AssertionError  # the last unit takes everything
+
+
+def size(value: float) -> str:
+    """Write N or D with a suffix as far as there are any: ``70B``, ``1.4T``, ``2.55e15``."""
+    return format_flops(value) if 1e15 <= value < math.inf else format_count(value)
 
 
 def hours(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scaling_core.planning.figures import hours, money, passes, rate
+from scaling_core.planning.figures import hours, money, passes, rate, size
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
 from scaling_core.runs.metrics import LOSS, Metric
@@ -70,8 +70,8 @@ def untold(answer: Plan) -> dict[str, float]:
 def _what(answer: Plan, strong: Strong) -> str:
     """N and D with their intervals, and passes where there are more than one."""
     parts = [
-        strong(f"{format_count(answer.params)} parameters") + between(answer, "params", format_count),
-        strong(f"{format_count(answer.tokens)} tokens") + between(answer, "tokens", format_count),
+        strong(f"{size(answer.params)} parameters") + between(answer, "params", size),
+        strong(f"{size(answer.tokens)} tokens") + between(answer, "tokens", size),
     ]
     again = f", {passes(answer.epochs)} passes over the data" if answer.epochs and answer.epochs > 1.005 else ""
     return " on ".join(parts) + again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -18,7 +19,7 @@ from scaling_core.charts.laws import laws_chart
 from scaling_core.charts.lifetime import lifetime_chart
 from scaling_core.charts.palette import DARK, LIGHT, Palette
 from scaling_core.charts.pareto import cost_column, pareto_chart
-from scaling_core.charts.plan import plan_chart
+from scaling_core.charts.plan import CHOSEN, CLICKED, plan_chart
 from scaling_core.charts.scenarios import scenarios_chart
 from scaling_core.charts.tornado import tornado_chart
 from scaling_core.charts.valley import SIZE, valley_chart
@@ -39,6 +40,7 @@ from scaling_core.planning.lifetime import crossover
 from scaling_core.planning.repeats import effective, no_return
 from scaling_core.planning.valley import ZONES, valley, zone
 from scaling_core.planning.whatmatters import pareto, tornado
+from scaling_core.runs.metrics import Metric
 from scaling_core.units import format_count
 
 BUDGET = 5.76e23
@@ -390,8 +392,51 @@ def test_a_plan_reads_out_cost_time_and_passes_below() -> None:
     assert here["epochs_interval"] == " – ".join(f"{v:.1f}" for v in answer.intervals["epochs"])
     assert here["budget_text"].startswith("As good as 5.76e23 FLOPs can be")
     assert "trained with" in here["budget_short"]
-    # a sentence, eight numbers with names and intervals, the warning; a rule and a point on loss, N and D
-    assert following(chart, "budget") == ["text"] * 27 + ["rule", "point"] * 3
+    # a sentence, four numbers with names and intervals, the warning and what to click; a rule and a point on the loss;
+    # four more numbers below it; a rule and a point on N and D
+    first, second = ["text"] * 15 + ["rule", "point"], ["text"] * 12 + ["rule", "point"] * 2
+    assert following(chart, "budget") == first + second
+
+
+def test_charts_of_another_metric_show_the_metric_and_not_its_cost() -> None:
+    accuracy = Metric("acc", "accuracy' + datum.x", True, 5.0)
+    rows = frontier(own(), budgets(1e20, 1e25, through=BUDGET))
+    drawn = plan_chart(rows, BUDGET, 0.9, LIGHT, metric=accuracy).frames.by_name["frontier"]
+    np.testing.assert_allclose(drawn["loss"], 5.0 - rows["loss"])
+    np.testing.assert_allclose(drawn["loss_low"], 5.0 - rows["loss_high"])
+    assert (drawn["loss_low"] <= drawn["loss_high"]).all()
+    figures = [
+        plan_chart(rows, BUDGET, 0.9, LIGHT, metric=accuracy),
+        valley_chart(valley_rows(), zones(), LIGHT, accuracy),
+        pareto_chart(costs(), LIGHT, accuracy),
+        scenarios_chart(named_plans(), LIGHT, accuracy),
+        laws_chart(several_laws(), BUDGET, LIGHT, accuracy),
+    ]
+    for chart in figures:
+        said = strings(checked(chart, schema=False))
+        assert not any("nats" in v for _, v in said)
+        assert not any(accuracy.title in v for k, v in said if k in ("expr", "filter")), "a name is never code"
+        assert any(accuracy.title in v for _, v in said)
+
+
+def test_a_law_without_any_loss_has_no_empty_panel_for_it() -> None:
+    rows = frontier(basis_of_published(get_published("llama3")), budgets(1e20, 1e24, through=1e22))
+    chart = plan_chart(rows, 1e22, 0.9, LIGHT)
+    assert len(checked(chart, schema=False)["vconcat"]) == 2  # the read-out, and N and D
+
+
+def test_a_click_on_the_curve_or_the_words_chooses_the_budget() -> None:
+    named = {p["name"]: p for p in figure("plan").spec()["params"]}
+    assert named[CHOSEN]["select"]["fields"] == named[CLICKED]["select"]["fields"] == ["flops"]
+
+
+def test_the_read_out_looks_at_the_size_and_the_data_too() -> None:
+    basis = replace(own(), ranges={**own().ranges, "params": (1e6, 2e6)})
+    rows = frontier(basis, budgets(1e20, 1e21, through=3e20))
+    drawn = plan_chart(rows, 3e20, 0.9, LIGHT).frames.by_name["frontier"].set_index("step")
+    assert rows.loc[rows["flops"] == 3e20, "beyond"].item() == 1.0
+    assert drawn.loc[0, "warning"].startswith("The best size lies")
+    assert drawn.loc[0, "state"] == "beyond"
 
 
 @pytest.mark.parametrize(
