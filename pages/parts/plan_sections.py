@@ -13,6 +13,7 @@ from pages.parts import frame, plan_scenarios, plan_whatif, state
 from scaling_core.charts.epochs import epochs_chart
 from scaling_core.charts.laws import laws_chart
 from scaling_core.charts.lifetime import lifetime_chart
+from scaling_core.charts.measured import named
 from scaling_core.charts.pareto import pareto_chart
 from scaling_core.charts.tornado import tornado_chart
 from scaling_core.charts.valley import valley_chart
@@ -28,6 +29,9 @@ from scaling_core.planning import (
     frontier,
     get_published,
 )
+from scaling_core.planning.energy import energy_kwh, published_runs, rated_power_w, whole_server
+from scaling_core.planning.figures import energy, passes
+from scaling_core.planning.flops import six_n, training_flops_per_token
 from scaling_core.planning.lifetime import crossover
 from scaling_core.planning.memory import GIB, MemorySetup, fewest_gpus
 from scaling_core.planning.parallel import (
@@ -47,7 +51,7 @@ from scaling_core.planning.trust import trust
 from scaling_core.planning.valley import ZONES, valley, zone
 from scaling_core.planning.whatmatters import pareto, tornado
 from scaling_core.runs import LOSS
-from scaling_core.units import format_count, format_number
+from scaling_core.units import format_count, format_flops, format_number, format_ratio
 
 #: Micro-batches of a step, and how much the speed of nodes scatters, where a plan does not say.
 _MICRO_BATCHES, _NODE_SPREAD = 32, 0.014
@@ -76,17 +80,20 @@ def trusted(basis: Basis, scenario: Scenario, answer: Plan) -> None:
 
 def sizes(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """How little it costs to take another size."""
-    rows = valley(basis, replace(scenario, params=None))
-    zones = [(extra, *zone(basis, replace(scenario, params=None), extra)) for extra in ZONES]
+    asked = replace(scenario, params=None, loss=None, flops=scenario.flops or answer.flops)
+    rows = valley(basis, asked)
+    zones = [(extra, *zone(basis, asked, extra)) for extra in ZONES]
     frame.chart(
-        valley_chart(rows, zones, frame.palette()),
+        valley_chart(rows, zones, frame.palette(), basis.metric),
         key="valley_chart",
         stacked=True,
-        alt_text="Loss of models of other sizes with the same budget, and the compute they take to be as good",
-        rows=rows,
+        alt_text=f"{basis.metric.title} of models of other sizes with the same budget, and the compute they take to be "
+        "as good",
+        rows=named(rows, basis.metric),
     )
     st.caption(
-        "Any size in a zone reaches the loss of the best one with so much more compute: choose what is handy to serve."
+        f"Any size in a zone reaches the {frame.plain(basis.metric.title)} of the best one with so much more compute: "
+        "choose what is handy to serve."
     )
     shapes(answer, of_loss=basis.metric == LOSS)
 
@@ -102,6 +109,11 @@ def shapes(answer: Plan, *, of_loss: bool) -> None:
             f"{d.layers} layers, width {d.d_model:,}, {d.heads} heads: exactly "
             f"{format_count(near.count.total, 4)} parameters with embeddings, {100 * near.miss:+.1f}% off."
         )
+        counted, estimate = training_flops_per_token(d), float(six_n(near.count.total))
+        st.markdown(
+            f"Counted layer by layer, with attention over {d.context:,} tokens, it trains with "
+            f"{format_flops(counted)} FLOPs a token, {100 * (counted / estimate - 1):+.1f}% beside 6N."
+        )
     with right:
         st.markdown("**Learning rate and batch by published rules**")
         rows = [
@@ -113,9 +125,13 @@ def shapes(answer: Plan, *, of_loss: bool) -> None:
                 "inside its range": "yes" if r.inside else "no",
                 "source": r.source,
             }
-            for r in recipes(answer.params, answer.tokens, answer.flops)
+            for r in recipes(near.count.non_embedding, answer.tokens, answer.flops)
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True)
+        st.caption(
+            "These rules count N without embeddings: they are given the "
+            f"{format_count(near.count.non_embedding)} of the shape beside."
+        )
         if of_loss and math.isfinite(answer.loss):
             critical = format_count(float(kaplan_critical_batch(answer.loss)))
             st.caption(f"Critical batch at this loss, by Kaplan et al. 2020: {critical} tokens.")
@@ -152,7 +168,7 @@ def limited(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         alt_text="What tokens seen again are worth, and where repeating no longer pays",
     )
     st.caption(
-        f"{frame.plain(decays.text(scenario.level))} After {format_number(no_return(decays.tokens))} passes a token is "
+        f"{frame.plain(decays.text(scenario.level))} After {passes(no_return(decays.tokens))} passes a token is "
         f"worth a tenth of a new one. The formula: {SOURCE}, eq. 5."
     )
     if not math.isfinite(unique):
@@ -187,8 +203,23 @@ def machine(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     if basis.metric == LOSS:  # the critical batch is read off a loss
         parallel(answer, float(terms.n_gpus), fewest)
     formats(terms)
+    servers(answer, terms)
+    with st.expander("Published runs: hours, energy, carbon", icon=":material/menu_book:"):
+        st.dataframe(pd.DataFrame([asdict(r) for r in published_runs()]), hide_index=True)
     with st.expander("Published utilisations", icon=":material/menu_book:"):
         st.dataframe(pd.DataFrame([asdict(r) for r in published_mfu()]), hide_index=True)
+
+
+def servers(answer: Plan, terms: Terms) -> None:
+    """Energy with whole servers counted, beside the convention of the cards."""
+    if answer.gpu_hours is None or answer.energy_kwh is None or terms.hardware.tdp_w is None:
+        return
+    whole = whole_server(terms.hardware)
+    counted = float(energy_kwh(answer.gpu_hours, rated_power_w(terms.hardware), whole))
+    st.markdown(
+        f"**Energy by another convention:** {energy(counted)}, {frame.plain(whole.convention)}, "
+        f"beside the {energy(answer.energy_kwh)} of the card."
+    )
 
 
 def waits(answer: Plan, terms: Terms, pipeline: int) -> None:
@@ -204,7 +235,7 @@ def waits(answer: Plan, terms: Terms, pipeline: int) -> None:
     if pipeline > 1:
         idle = float(pipeline_bubble(pipeline, _MICRO_BATCHES))
         said.append(f"a pipeline of {pipeline} stages idles {100 * idle:.0f}% with {_MICRO_BATCHES} micro-batches")
-    nodes = max(1.0, n / 8)
+    nodes = max(1.0, n / terms.hardware.gpus_per_node)
     if nodes > 1:
         slow = float(straggler_slowdown(nodes, _NODE_SPREAD))
         said.append(f"the slowest of {nodes:,.0f} nodes costs {100 * slow:.1f}% (σ√(2 ln n), σ = {_NODE_SPREAD:g})")
@@ -222,8 +253,10 @@ def formats(terms: Terms) -> None:
     rows = [
         {
             "number format": name,
-            "ideal": f"{ideal_precision_speedup(peak, peaks[used]):.3g}×",
-            "modelled": f"{modelled_precision_speedup(ideal_precision_speedup(peak, peaks[used]), share):.3g}×",
+            "ideal": format_ratio(float(ideal_precision_speedup(peak, peaks[used]))),
+            "modelled": format_ratio(
+                float(modelled_precision_speedup(ideal_precision_speedup(peak, peaks[used]), share))
+            ),
         }
         for name, peak in peaks.items()
         if peak >= peaks[used]  # measured speed-ups say nothing of slower formats
@@ -246,10 +279,10 @@ def parallel(answer: Plan, wanted: float, fewest: int) -> None:
     st.markdown("**More accelerators:** ideal speed-up beside the modelled one")
     columns = {
         "accelerators": [f"{n:,.0f}" for n in counts],
-        "ideal": [f"{v:,.1f}×" for v in modelled.ideal],
-        "modelled": [f"{v:,.1f}×" for v in modelled.modelled],
+        "ideal": [format_ratio(v) for v in modelled.ideal],
+        "modelled": [format_ratio(v) for v in modelled.modelled],
         "MFU": [f"{100 * v:.0f}%" for v in modelled.mfu],
-        "tokens needed": [f"{v:.3g}×" for v in modelled.extra_tokens],
+        "tokens needed": [format_ratio(v) for v in modelled.extra_tokens],
     }
     st.dataframe(pd.DataFrame(columns), hide_index=True)
     if (modelled.modelled > modelled.ideal).any():
@@ -263,11 +296,13 @@ def parallel(answer: Plan, wanted: float, fewest: int) -> None:
 
 def matters(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """What the plan hangs on."""
-    choices = {"loss": "Loss", "params": "Parameters", "cost_usd": "Cost", "tokens": "Tokens"}
-    chosen = st.segmented_control(
-        "Follow", list(choices), format_func=choices.get, default="loss", required=True, key="follow"
-    )
+    metric = basis.metric
+    reached = "Loss" if metric == LOSS else metric.title
+    choices = {"loss": reached, "params": "Parameters", "cost_usd": "Cost", "tokens": "Tokens"}
+    chosen = st.segmented_control("Follow", list(choices), format_func=choices.get, required=True, key="follow")
     rows = tornado(basis, scenario, chosen)
+    if chosen == "loss":
+        rows = rows.assign(**{n: metric.shown(rows[n].to_numpy(dtype=float)) for n in ("low", "high", "base")})
     if len(rows):
         frame.chart(
             tornado_chart(rows, choices[chosen], frame.palette()),
@@ -280,17 +315,17 @@ def matters(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     if scenario.terms is not None and basis.has_optimum:
         curve = pareto(basis, scenario, budgets(answer.flops / 100, answer.flops * 100)[::10])
         frame.chart(
-            pareto_chart(curve, frame.palette()),
+            pareto_chart(curve, frame.palette(), metric),
             key="pareto_chart",
-            alt_text="Loss against cost: what more money buys",
-            rows=curve,
+            alt_text=f"{reached} against cost: what more money buys",
+            rows=named(curve, metric),
         )
 
 
 def laws(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """Several laws on the same budgets, so that disagreement is seen."""
     names = st.multiselect(
-        "Compare with", list(PUBLISHED), default=["besiroglu", "hoffmann_tex_unrounded", "llama3"], key="other_laws",
+        "Compare with", list(PUBLISHED), key="other_laws",
         format_func=lambda n: PUBLISHED[n].title,
     )  # fmt: skip
     flops = budgets(answer.flops / 1e3, answer.flops * 1e3)[::10]
@@ -301,15 +336,22 @@ def laws(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         *((PUBLISHED[n].title, basis_of_published(get_published(n))) for n in names),
     ):
         rows = frontier(other, flops, None, plain)
+        if other.metric != basis.metric:  # a loss is not to be compared with an accuracy
+            rows["loss"] = math.nan
         parts.append(rows[["flops", "params", "tokens", "loss"]].assign(law=title))
     rows = pd.concat(parts, ignore_index=True)
     frame.chart(
-        laws_chart(rows, answer.flops, frame.palette()),
+        laws_chart(rows, answer.flops, frame.palette(), basis.metric),
         key="laws_chart",
         stacked=True,
-        alt_text="Best size and loss against compute by several laws",
-        rows=rows,
+        alt_text=f"Best size and {basis.metric.title} against compute by several laws",
+        rows=named(rows, basis.metric),
     )
+    if basis.metric != LOSS and names:
+        st.caption(
+            f"The published laws are of loss: only the best size can be compared with a law of "
+            f"{frame.plain(basis.metric.title)}."
+        )
     for n in names:
         for caveat in PUBLISHED[n].caveats:
             st.caption(f":material/info: {frame.plain(f'{PUBLISHED[n].title}: {caveat}')}")

@@ -11,6 +11,7 @@ from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.labels import haloed
 from scaling_core.charts.palette import Palette
+from scaling_core.planning.figures import passes as written
 from scaling_core.planning.repeats import NO_RETURN, REPEATED_TOKENS, effective, no_return
 from scaling_core.units import format_count, format_number
 
@@ -129,7 +130,7 @@ def _curve(canvas: Canvas, curve: pd.DataFrame) -> list[alt.Chart]:
 def _plan(canvas: Canvas, plan: float, unique: float, decay: float) -> list[alt.Chart]:
     """The plan as a point with its words; one that lies off the left edge has its words there, and no point."""
     worth = float(effective(plan, 1.0, decay))
-    passes = f"{format_number(plan, 2 if plan < 100 else 3).removesuffix('.0')} pass{'' if plan == 1 else 'es'}"
+    passes = f"{written(plan).removesuffix('.0')} pass{'' if plan == 1 else 'es'}"
     low = canvas.x_domain[0]
     shown = plan >= _LEAST
     rows = pd.DataFrame({

@@ -63,7 +63,9 @@ def searched_split(loss: Loss, shape: tuple[int, ...], product: Array) -> Array:
 
     place, inside = _look(lambda share: at(np.broadcast_to(share * span, shape)), shape)
     step = span / (_LOOKS - 1)
-    log_n = _golden(at, (place - 1) * step, (place + 1) * step)
+    widest = max(2 * float(np.max(step, initial=0.0)), _TOLERANCE)
+    steps = int(np.ceil(np.log(_TOLERANCE / widest) / np.log(_GOLDEN)))
+    log_n = golden_section(at, (place - 1) * step, (place + 1) * step, steps)
     return np.where(inside, np.exp(log_n), np.nan)
 
 
@@ -82,13 +84,15 @@ def _look(at_share: Callable[[float], Array], shape: tuple[int, ...]) -> tuple[A
         return place, inside & (lowest < ends - _ROUNDING * np.abs(lowest))
 
 
-def _golden(at: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Minimum of ``at`` between ``low`` and ``high`` for each element, one evaluation a step."""
+def golden_section(at: Callable[[Array], Array], low: Array, high: Array, steps: int) -> Array:
+    """Minimum of ``at`` between ``low`` and ``high`` for each element, one evaluation a step (Kiefer 1953).
+
+    Each step keeps .618 of the interval. ``at`` gives infinity where there is no candidate, never NaN.
+    """
     low, high = np.broadcast_arrays(low, high)
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     f_left, f_right = at(left), at(right)
-    widest = max(float(np.max(high - low, initial=0.0)), _TOLERANCE)
-    for _ in range(int(np.ceil(np.log(_TOLERANCE / widest) / np.log(_GOLDEN)))):
+    for _ in range(steps):
         falls = f_left > f_right  # the minimum lies right of ``left``
         low, high = np.where(falls, left, low), np.where(falls, high, right)
         fresh = np.where(falls, low + _GOLDEN * (high - low), high - _GOLDEN * (high - low))

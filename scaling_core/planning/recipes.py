@@ -35,24 +35,6 @@ def deepseek_batch_tokens(flops: Number) -> Number:
     return plain(0.2920 * plain(flops) ** 0.3271)
 
 
-def deepseek_allocation(flops: Number) -> tuple[Number, Number]:
-    """Best M = 0.1715 C^0.5243 and D = 5.8316 C^0.4757 (Bi et al. 2024, arXiv 2401.02954).
-
-    M counts the FLOPs per token of all layers, attention included and embeddings left out: about 6N. C = MD.
-    """
-    c = plain(flops)
-    return plain(0.1715 * c**0.5243), plain(5.8316 * c**0.4757)
-
-
-def llama3_tokens(flops: Number) -> Number:
-    """Best D = 0.299 C^0.537 (Grattafiori et al. 2024, arXiv 2407.21783, Figure 3).
-
-    The text prints 0.29 and 0.53, rounded too far: at 3.8e25 FLOPs these give 10.5T tokens, the figure's 16.3T, and
-    the paper itself names 16.55T.
-    """
-    return plain(0.299 * plain(flops) ** 0.537)
-
-
 def kaplan_learning_rate(n_params: Number) -> Number:
     """0.003239 − 0.0001395 ln N, N without embeddings (Kaplan et al. 2020, arXiv 2001.08361, appendix D.6)."""
     return plain(0.003239 - 0.0001395 * np.log(plain(n_params)))

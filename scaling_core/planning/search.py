@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from scaling_core.laws import Array
+from scaling_core.laws.optimum import golden_section
 
 #: Points of the first look, which must be dense enough to fall into the right valley.
 LOOKS = 48
 #: Golden sections after it: each keeps .618 of the interval.
 SECTIONS = 34
-_GOLDEN = (5**0.5 - 1) / 2
 #: A root is known when its bracket is this wide, and is found in a dozen steps; a bisection would take twice as many.
 _ROOT_WIDTH, _MOST_STEPS = 1e-12, 90
 
@@ -44,27 +44,15 @@ def minimise_over(
         better = value < best
         best_x, best = np.where(better, x, best_x), np.where(better, value, best)
     width = (high - low) / looks
-    x, value = _golden(function, np.maximum(best_x - width, low), np.minimum(best_x + width, high), sections)
+    near = np.maximum(best_x - width, low), np.minimum(best_x + width, high)
+    x = golden_section(lambda place: _clean(function(place)), *near, sections)
+    value = _clean(function(x))
     better = value < best
     found = np.isfinite(best) | better
     return (
         np.where(found, np.where(better, x, best_x), np.nan),
         np.where(found, np.where(better, value, best), np.nan),
     )
-
-
-def _golden(function: Callable[[Array], Array], a: Array, b: Array, sections: int) -> tuple[Array, Array]:
-    """Golden section search (Kiefer 1953) with one new evaluation a step."""
-    c, d = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
-    fc, fd = _clean(function(c)), _clean(function(d))
-    for _ in range(sections):
-        left = fc < fd
-        a, b = np.where(left, a, c), np.where(left, d, b)
-        new = np.where(left, b - _GOLDEN * (b - a), a + _GOLDEN * (b - a))
-        value = _clean(function(new))
-        c, d = np.where(left, new, d), np.where(left, c, new)
-        fc, fd = np.where(left, value, fd), np.where(left, fc, value)
-    return np.where(fc < fd, c, d), np.minimum(fc, fd)
 
 
 def solve_decreasing(function: Callable[[Array], Array], target: Array, low: Array, high: Array) -> Array:

@@ -8,12 +8,10 @@ from printed_values import all_printed, printed
 
 from scaling_core.errors import UserError
 from scaling_core.planning.recipes import (
-    deepseek_allocation,
     deepseek_batch_tokens,
     deepseek_learning_rate,
     kaplan_critical_batch,
     kaplan_learning_rate,
-    llama3_tokens,
     porian_batch_tokens,
     porian_learning_rate,
     recipes,
@@ -34,21 +32,14 @@ def test_step_law(n: float, d: float, values: str) -> None:
 @pytest.mark.parametrize(
     ("c", "values"),
     [
-        (1e18, "0.0017534; 2.2552e+05; 4.6953e+08; 2.13e+09"),
-        (1e20, "0.000986; 1.0171e+06; 5.2513e+09; 1.9045e+10"),
-        (1e22, "0.00055447; 4.5876e+06; 5.8731e+10; 1.7029e+11"),
+        (1e18, "0.0017534; 2.2552e+05"),
+        (1e20, "0.000986; 1.0171e+06"),
+        (1e22, "0.00055447; 4.5876e+06"),
     ],
 )
 def test_deepseek(c: float, values: str) -> None:
-    found = [deepseek_learning_rate(c), deepseek_batch_tokens(c), *deepseek_allocation(c)]
+    found = [deepseek_learning_rate(c), deepseek_batch_tokens(c)]
     assert found == all_printed(values)
-
-
-def test_deepseek_spends_what_there_is() -> None:
-    """C = MD: the two exponents add up to 1 and the two factors multiply to 1, as far as they are printed."""
-    c = np.geomspace(1e17, 1e24, 5)
-    m, d = deepseek_allocation(c)
-    assert np.asarray(m) * d == pytest.approx(c, rel=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -57,15 +48,6 @@ def test_deepseek_spends_what_there_is() -> None:
 def test_critical_batch(loss: float, tokens: str) -> None:
     """Kaplan et al. 2020: B* = 2e8 tokens, α_B = 0.21."""
     assert kaplan_critical_batch(loss) == printed(tokens)
-
-
-def test_llama3_by_the_figure_and_by_the_rounded_text() -> None:
-    """Figure 3 gives 16.29T tokens for 3.8e25 FLOPs; the printed 0.53 and 0.29 would give 10.46T."""
-    tokens = llama3_tokens(3.8e25)
-    assert tokens == printed("1.6294e+13")
-    assert 3.8e25 / 6 / np.asarray(tokens) == printed("3.887e+11")
-    rounded = 0.29 * 3.8e25**0.53
-    assert rounded == printed("1.0464e+13")
 
 
 def test_kaplan_learning_rate() -> None:
