@@ -115,7 +115,12 @@ def _allocated(surface: Surface, scenario: Scenario, flops: Array, near: Pair | 
     if not scenario.demand.tokens:
         return cheapest, cheapest
     price = relative_price(scenario)
-    return cheapest_for_loss(surface, target, scenario.demand.tokens, price, around[0]), cheapest
+    found = cheapest_for_loss(surface, target, scenario.demand.tokens, price, around[0])
+    if scenario.loss is not None:
+        return found, cheapest
+    # The loss of a budget that exhausts its data is the floor to the last digit: nothing else is seen to reach it.
+    known = np.isfinite(found.params)
+    return Allocation(*(np.where(known, a, b) for a, b in zip(found, cheapest, strict=True))), cheapest
 
 
 def _of_size(surface: Surface, scenario: Scenario, flops: Array) -> Allocation:

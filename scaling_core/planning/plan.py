@@ -147,7 +147,8 @@ def _extras(
             known = {name: float(value) for name, value in per_flop.items() if math.isfinite(float(value))}
             spread |= {name: _scaled(pairs["flops"], value / point["flops"]) for name, value in known.items()}
     if scenario.demand.tokens:
-        extras |= {name: point[name] for name in ("lifetime_flops", "lifetime_saving")}
+        names = ("lifetime_flops", "lifetime_saving")
+        extras |= {name: point[name] for name in names if math.isfinite(point[name])}
     if "unreached" in point:
         extras["unreached"] = point["unreached"]
     return extras, spread

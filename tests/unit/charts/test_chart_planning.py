@@ -296,7 +296,7 @@ def test_the_lifetime_chart_marks_what_is_asked() -> None:
     [
         (3e11, 1.3e12, "the plan: 4.3 passes", float(effective(1.3e12, 3e11, 15.387756))),
         (1e12, 1e12, "the plan: 1 pass", 1e12),
-        (1e9, 1e12, "the plan: 1000 passes", 1e9 * (1 + 15.387756)),
+        (1e9, 1e12, "the plan: 1,000 passes", 1e9 * (1 + 15.387756)),
         (1e15, 1e12, "the plan: 0.0010 passes", 1e12),
     ],
 )

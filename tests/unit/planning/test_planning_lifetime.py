@@ -375,3 +375,11 @@ def test_a_machine_without_power_has_the_usual_one_and_whole_numbers_are_numbers
 def test_a_decay_lies_above_zero(decay: dict[str, float]) -> None:
     with pytest.raises(UserError, match="The decay of"):
         Decay(**decay)
+
+
+def test_demand_beyond_what_the_data_can_give_keeps_the_model_of_the_budget() -> None:
+    """1.9B tokens, hundreds of passes: the loss is the floor to its last digit, and nothing cheaper is seen."""
+    scenario = Scenario(1.385742940597295e23, unique_tokens=1897516349.0)
+    alone, served = plan(MUENNIGHOFF, scenario), plan(MUENNIGHOFF, replace(scenario, demand=Demand(1.0)))
+    assert served.loss == alone.loss
+    assert math.isfinite(served.params)
