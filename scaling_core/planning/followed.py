@@ -117,7 +117,8 @@ def _split(basis: Basis, scenario: Scenario, found: str, c: str) -> Step:
     """In closed form, or by a search, where the budget is all that is given."""
     if math.isfinite(scenario.unique_tokens) or basis.law_name not in TWO_POWERS:
         least = rf"\min_{{N, D}}\; L(N, D) \quad\text{{with}}\quad 6ND = C = {c}: \quad {found}"
-        return Step("N and D", least, "A search along ln N, to a relative 1e-7 or finer.")
+        limited = math.isfinite(scenario.unique_tokens)
+        return Step("N and D", least, "A search along ln N." if limited else "The best split of this law.")
     latex = (
         r"G = \left(\frac{\alpha A}{\beta B}\right)^{1/(\alpha+\beta)},\quad "
         rf"N = G\left(\tfrac{{C}}{{6}}\right)^{{\beta/(\alpha+\beta)}},\quad D = \frac{{C}}{{6N}},\quad C = {c}: \quad "
