@@ -9,7 +9,7 @@ from pages.parts import data, machine, state
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult, Selection, pose
 from scaling_core.fitting.approaches import approaches as three_approaches
-from scaling_core.fitting.backtest import forward_chain
+from scaling_core.fitting.backtest import forward_chain, leave_one_size_out
 from scaling_core.fitting.compare import Comparison, compare
 from scaling_core.fitting.diagnostics import diagnose
 from scaling_core.fitting.finding import Finding
@@ -74,6 +74,16 @@ def _chain(c: data.Choices, target: float) -> pd.DataFrame:
     return forward_chain(get_law(c.law), data.table(), c.objective, c.selection, target_flops=target, **_how(c))
 
 
+def without_each_size() -> pd.DataFrame:
+    """Return how well the runs of each size are foretold by those of the others."""
+    return _without_each_size(data.choices())
+
+
+@st.cache_resource(max_entries=32, show_spinner="Fitting without each size in turn")
+def _without_each_size(c: data.Choices) -> pd.DataFrame:
+    return leave_one_size_out(get_law(c.law), data.table(), c.objective, c.selection, **_how(c))
+
+
 def comparisons(above: float) -> list[Comparison]:
     """Return every law that the runs can carry, ranked on the runs of so many FLOPs or more."""
     c = data.choices()
@@ -102,7 +112,8 @@ def _drop_path(c: data.Choices, target: float) -> pd.DataFrame:
 def influence() -> tuple[pd.DataFrame, str]:
     """Return how far the plan moves without each run, and what a person reads for what moves."""
     fit = data.current_fit()
-    title = {"tokens_per_param": "Tokens per parameter", "loss": "Loss"}[main_quantity(fit.law)]
+    cost = fit.metric.cost_title
+    title = "Tokens per parameter" if main_quantity(fit.law) == "tokens_per_param" else f"{cost[:1].upper()}{cost[1:]}"
     return _influence(data.choices(), target_flops(fit)), title
 
 

@@ -24,9 +24,9 @@ _VIEWS = {
 _WEIGHTS = {"": "All alike", BY_COMPUTE: "By √C", "flops": "By C"}
 
 
-def panel(runs: RunTable) -> None:
-    """Draw the controls."""
-    _law(runs)
+def panel(runs: RunTable) -> bool:
+    """Draw the controls; return whether a formula was typed that cannot be read."""
+    refused = _law(runs)
     st.selectbox(
         "Objective", list(OBJECTIVES), format_func=lambda n: OBJECTIVES[n].title, key="objective",
         help="What the fit makes small. Huber's loss pays little heed to outliers; squared errors chase them.",
@@ -42,6 +42,7 @@ def panel(runs: RunTable) -> None:
     )  # fmt: skip
     with st.popover("More", icon=":material/tune:", width="stretch"):
         _more(runs)
+    return refused
 
 
 def views(predictors: tuple[str, ...]) -> None:
@@ -58,7 +59,7 @@ def applicable(runs: RunTable) -> list[str]:
     return [name for name, law in LAWS.items() if set(law.predictors) <= known]
 
 
-def _law(runs: RunTable) -> None:
+def _law(runs: RunTable) -> bool:
     now = state.get("law")
     made = [now if now.startswith(_CUSTOM) else _FIRST_FORMULA, now if now.startswith(_RATIO) else _FIRST_RATIO]
     fixed = applicable(runs)
@@ -68,10 +69,9 @@ def _law(runs: RunTable) -> None:
     )
     if now == state.AUTO and (found := data.recommendation()):
         st.caption(f"{LAWS[found.law].title}. {found.reason}")
-    if now.startswith(_CUSTOM):
-        _formula(now)
     if now.startswith(_RATIO):
         _ratio(runs, now)
+    return now.startswith(_CUSTOM) and _formula(now)
 
 
 def _ratio(runs: RunTable, now: str) -> None:
@@ -91,7 +91,8 @@ def _take_ratio() -> None:
         state.put(law=get_law(f"{_RATIO}[{over}]/[{under}]").name)
 
 
-def _formula(now: str) -> None:
+def _formula(now: str) -> bool:
+    """Type a formula; return whether the one typed was refused, which is said here."""
     shown = st.session_state.pop("_refused_formula", now.removeprefix(_CUSTOM))
     st.session_state["formula"] = shown
     st.text_input(
@@ -101,6 +102,7 @@ def _formula(now: str) -> None:
     )  # fmt: skip
     if refused := st.session_state.pop("_formula_error", None):
         frame.show_error(refused)
+    return refused is not None
 
 
 def _take_formula() -> None:

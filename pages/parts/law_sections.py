@@ -48,12 +48,42 @@ def backtest(runs: RunTable, fit: FitResult) -> None:
     chain = analyses.chain()
     low, high = fit.ranges["flops"]
     frame.chart(
-        backtest_chart(chain, fit.points, chain_curves(fit.law, chain, low / 2, high * 2), frame.palette()),
+        backtest_chart(
+            chain,
+            fit.points,
+            chain_curves(fit.law, chain, low / 2, high * 2),
+            frame.palette(),
+            y_title=frame.fitted_title(fit),
+        ),
         key="backtest_chart",
         stacked=True,
         alt_text="The law as it would have been fitted below each cut in compute, and how far it was off above it",
         rows=chain,
     )
+    if fit.points["params"].notna().any():
+        frame.folded("sizes", "Without each size in turn", ":material/straighten:", lambda: _each_size(fit))
+
+
+def _each_size(fit: FitResult) -> None:
+    """How well the runs of each size are foretold by those of the others."""
+    rows = analyses.without_each_size()
+    st.caption(
+        "The law is fitted without the runs of one size, and judged on those. A size between others tests whether the "
+        "law bends as the runs do; the smallest and the largest test how it goes on. Above zero, the runs came out "
+        f"worse than foretold ({frame.plain(fit.metric.cost_title)})."
+    )
+    st.dataframe(_size_table(rows), hide_index=True)
+
+
+def _size_table(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({
+        "N held out": [format_count(n) for n in rows["params"]],
+        "runs": rows["n_test"],
+        "off by, mean": [f"{100 * v:.2g}%" for v in rows["error"]],
+        "too high or low, mean": [f"{100 * v:+.2g}%".replace("-", "−") for v in rows["bias"]],
+        "stands": ["between others" if inside else "at an end" for inside in rows["inside"]],
+        "solve": rows["grade"],
+    })  # fmt: skip
 
 
 def ranking(runs: RunTable, fit: FitResult) -> None:
@@ -205,7 +235,13 @@ def hangs_on(runs: RunTable, fit: FitResult) -> None:
     st.markdown("**Without the highest losses,** one after another. If this line is steep, a few runs decide the plan.")
     path = analyses.drop_path()
     frame.chart(
-        drop_path_chart(path, frame.palette(), now=state.get("drop"), target_flops=target),
+        drop_path_chart(
+            path,
+            frame.palette(),
+            now=state.get("drop"),
+            target_flops=target,
+            loss_title=frame.fitted_title(fit) or "loss",
+        ),
         key="drop_path_chart",
         alt_text="What the plan becomes as the highest losses are left out, one after another",
         rows=path,
@@ -268,7 +304,14 @@ def _draw_profiles(fit: FitResult, profiles: IsoflopProfiles) -> None:
     if {"params", "tokens"} == set(fit.law.predictors):
         law = family(fit, "params", fixed="flops", levels=profiles.profiles["flops"].to_numpy())
     frame.chart(
-        isoflop_chart(profiles.points, profiles.curves, profiles.profiles, frame.palette(), law),
+        isoflop_chart(
+            profiles.points,
+            profiles.curves,
+            profiles.profiles,
+            frame.palette(),
+            law,
+            y_title=frame.fitted_title(fit),
+        ),
         key="isoflop_chart",
         alt_text="Loss against parameters at each budget, the curve through it, and the size of lowest loss",
         rows=profiles.profiles.drop(columns="flags").assign(flags=profiles.profiles["flags"].map(", ".join)),

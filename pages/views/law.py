@@ -21,12 +21,15 @@ def body() -> None:
     runs = data.table()
     chart_side, control_side = st.columns([5, 1.45])
     with control_side:
-        law_controls.panel(runs)
+        refused = law_controls.panel(runs)
     with chart_side:
         try:
             fit = data.current_fit()
         except UserError as error:  # the controls stay, so that another choice can be made
-            frame.show_error(error)
+            if refused:  # beside a formula that cannot be read, what was wrong with the one before is no help
+                st.info("Mend the formula at the right; the one before it could not be fitted either.")
+            else:
+                frame.show_error(error)
             points.clear_button()
             return
         answer(fit)
@@ -42,6 +45,8 @@ def answer(fit: FitResult) -> None:
     """The formula with its numbers, and how well it holds."""
     numbers = {name: format_latex(value) for name, value in fit.parameters.items()}
     st.latex(fit.law.formula(numbers))
+    if fit.law.where:
+        st.caption(fit.law.where)
     scatter = f"The fitted runs scatter {100 * fit.scatter():.2g}% (rms) around it"
     held = fit.points.loc[fit.points["role"] == "held out", "residual"].dropna()
     if len(held):
@@ -78,7 +83,7 @@ def draw(fit: FitResult, x: str, curves: pd.DataFrame | None, main: pd.DataFrame
     rows = main if curves is None else curves if main is None else main
     figure = law_chart(
         fit.points,
-        View(x, "loss", y_title=fit_title(fit)),
+        View(x, "loss", y_title=frame.fitted_title(fit)),
         frame.palette(),
         curves=curves,
         main=main,
@@ -93,11 +98,6 @@ def draw(fit: FitResult, x: str, curves: pd.DataFrame | None, main: pd.DataFrame
         selection_mode=[BRUSH],
     )
     st.caption(said(curves, main, fixed or ("D" if x == "params" else "N")))
-
-
-def fit_title(fit: FitResult) -> str:
-    """Title of the fitted quantity where it is not the loss."""
-    return "" if fit.metric.column == "loss" else fit.metric.cost_title
 
 
 def said(curves: pd.DataFrame | None, main: pd.DataFrame | None, fixed: str) -> str:

@@ -187,7 +187,11 @@ def controls(runs: RunTable) -> tuple[View, str]:
     colors = [c for c in runs.frame.columns if c not in ("line", "is_final")]
     if state.get("color") not in colors:
         state.put(color="params")
-    st.selectbox("Colour", colors, format_func=short_title, key="color")
+    st.selectbox(
+        "Colour", colors, format_func=short_title, key="color",
+        help="Any column of the file. “unknown” in the legend are runs whose row leaves that column empty; of many "
+        "names the rarest share one colour.",
+    )  # fmt: skip
     other = "" if state.get("y") != "loss" or runs.metric.column == "loss" else runs.metric.cost_title
     view = View(state.get("x"), state.get("y"), state.get("logx"), state.get("logy"), other)
     return view, state.get("color")

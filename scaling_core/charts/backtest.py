@@ -17,6 +17,7 @@ from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.outside import robust_domain
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.runs import FITTED_TEST, point_frame, point_marks, with_outside
+from scaling_core.fitting import FITTED
 from scaling_core.units import format_flops, format_number, format_ratio
 
 #: Name of the Vega parameter that the slider moves: the number of a row of the chain.
@@ -45,14 +46,15 @@ def backtest_chart(
     y_title : str
         What was fitted, where it is not the loss.
     """
-    rows = _with_texts(chain)
+    every = "runs" if (points["role"] == FITTED).all() else "chosen runs"
+    rows = _with_texts(chain, every)
     last = len(rows) - 1
     slider = alt.binding_range(min=0, max=last, step=1, name="Cut")
     cut = alt.param(name=CUT, value=_first_shown(rows), bind=slider)
     panel = _Panel.of(rows, points, curves, palette)
     parts = [_readout(panel), _runs_panel(panel, points, curves, y_title), _error_panel(panel)]
     if rows["tokens_per_param"].notna().any():
-        parts.append(_split_panel(panel))
+        parts.append(_split_panel(panel, every))
     resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
     return Figure(alt.vconcat(*parts, spacing=12, params=[cut.param], resolve=resolve), panel.frames)
 
@@ -86,17 +88,20 @@ def _first_shown(rows: pd.DataFrame) -> int:
     return int((share - _FIRST_SHOWN).abs().to_numpy().argmin())
 
 
-def _with_texts(chain: pd.DataFrame) -> pd.DataFrame:
-    """Every sentence the read-out can say, written once; errors in percent; what no run tests is left empty."""
+def _with_texts(chain: pd.DataFrame, every: str) -> pd.DataFrame:
+    """Every sentence the read-out can say, written once; errors in percent; what no run tests is left empty.
+
+    ``every`` is what all runs that could be fitted are called.
+    """
     rows = chain.reset_index(drop=True)
     rows = rows.assign(step=rows.index, flops=rows["cut"].where(np.isfinite(rows["cut"])))
     rows = rows.assign(error=100 * rows["error"], bias=100 * rows["bias"])
     final = float(rows["tokens_per_param"].iloc[-1])
     records = rows.to_dict("records")
     for name, said in (
-        ("fitted", [_fitted_text(row) for row in records]),
+        ("fitted", [_fitted_text(row, every) for row in records]),
         ("found", [_found_text(row) for row in records]),
-        ("split", [_split_text(row, final) for row in records]),
+        ("split", [_split_text(row, final, every) for row in records]),
     ):
         rows[name], rows[f"{name}_short"] = zip(*said, strict=True)
     kept = ["step", "flops", "error", "bias", "tokens_per_param", "grade", "n_train", "n_test"]
@@ -104,9 +109,9 @@ def _with_texts(chain: pd.DataFrame) -> pd.DataFrame:
     return rows[[*kept, *texts]]
 
 
-def _fitted_text(row: dict[Hashable, Any]) -> tuple[str, str]:
+def _fitted_text(row: dict[Hashable, Any], every: str) -> tuple[str, str]:
     if math.isnan(row["flops"]):
-        return f"Fitted on all {row['n_train']} runs", f"Fitted on all {row['n_train']} runs"
+        return f"Fitted on all {row['n_train']} {every}", f"Fitted on all {row['n_train']} {every}"
     text = f"Fitted on {row['n_train']} runs below {format_flops(row['flops'], 2)} FLOPs"
     return text, text
 
@@ -124,13 +129,13 @@ def _found_text(row: dict[Hashable, Any]) -> tuple[str, str]:
     return f"The {others}{reach} {are} predicted {within}; {bias}.{doubt}", f"the {others}: {within}"
 
 
-def _split_text(row: dict[Hashable, Any], final: float) -> tuple[str, str]:
+def _split_text(row: dict[Hashable, Any], final: float, every: str) -> tuple[str, str]:
     if math.isnan(row["tokens_per_param"]):
         return "", ""
     ratio = f"{format_number(row['tokens_per_param'], 2)} tokens per parameter"
     if math.isnan(row["flops"]):
         return f"With {format_flops(row['target_flops'])} FLOPs it chooses {ratio}.", f"it chooses {ratio}"
-    all_runs = f"; all runs say {format_number(final, 2)}" if math.isfinite(final) else ""
+    all_runs = f"; all {every} say {format_number(final, 2)}" if math.isfinite(final) else ""
     return (
         f"With {format_flops(row['target_flops'])} FLOPs it would have chosen {ratio}{all_runs}.",
         f"it would choose {ratio}{f' (all: {format_number(final, 2)})' if all_runs else ''}",
@@ -214,13 +219,13 @@ def _error_panel(panel: _Panel) -> alt.LayerChart:
     return alt.layer(*layers, height=_ERROR_HEIGHT)
 
 
-def _split_panel(panel: _Panel) -> alt.LayerChart:
-    """Tokens per parameter that each fit would have chosen; those of all runs as a line to compare with."""
+def _split_panel(panel: _Panel, every: str) -> alt.LayerChart:
+    """Tokens per parameter that each fit would have chosen; those of all of them as a line to compare with."""
     name = "tokens_per_param"
     domain = domain_of(panel.rows[name], log=True, pad=0.15)
     y = y_channel(name, log=True, domain=domain, title="Tokens / parameter")
     final = panel.rows.loc[panel.rows["flops"].isna(), [name]].dropna()
-    level = panel.frames.chart("final", final.assign(text="fitted on all runs"))
+    level = panel.frames.chart("final", final.assign(text=f"fitted on all {every}"))
     rule = level.mark_rule(color=panel.palette.muted, strokeDash=[4, 4]).encode(y=y)
     text = level.mark_text(align="right", dx=-4, dy=-8, fontSize=11, color=panel.palette.muted)
     text = text.encode(x=alt.XValue("width"), y=y, text="text:N")

@@ -9,16 +9,21 @@ import pandas as pd
 from scaling_core.charts.axes import domain_of, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
-from scaling_core.units import format_flops, format_number
+from scaling_core.units import format_count, format_flops, format_number
 
 _PATH_HEIGHT, _ROW_HEIGHT, _AROUND = 280, 40, 80
 _MOST = 10
-#: What a path can follow, best first, with its title.
-_FOLLOWED = {"tokens_per_param": "Tokens per parameter", "loss": "Loss foretold"}
+#: What a path can follow, best first.
+_FOLLOWED = ("tokens_per_param", "loss")
 
 
 def drop_path_chart(
-    path: pd.DataFrame, palette: Palette, *, now: int | None = None, target_flops: float | None = None
+    path: pd.DataFrame,
+    palette: Palette,
+    *,
+    now: int | None = None,
+    target_flops: float | None = None,
+    loss_title: str = "loss",
 ) -> Figure:
     """Tokens per parameter (for a law that does not split budgets, the loss) against how many losses are left out.
 
@@ -29,8 +34,11 @@ def drop_path_chart(
         How many the fit on screen leaves out; ringed.
     target_flops : float
         The budget that the path is about, for the axis.
+    loss_title : str
+        What was fitted, where it is not the loss.
     """
-    name = "tokens_per_param" if path["tokens_per_param"].notna().any() else "loss"
+    name = next(n for n in _FOLLOWED if path[n].notna().any() or n == "loss")
+    what = "Tokens per parameter" if name == "tokens_per_param" else f"Foretold {loss_title}"
     frames = Frames()
     rows = path[["k", "n", name]].dropna().reset_index(drop=True).assign(
         text=lambda f: [format_number(v, 3) for v in f[name]], rows_text=lambda f: f["n"].astype(str)
@@ -38,10 +46,10 @@ def drop_path_chart(
     x = x_channel("k", log=False, domain=(-0.7, float(rows["k"].max()) + 0.7), title="Highest losses left out")
     at_budget = f" at {format_flops(target_flops)} FLOPs" if target_flops else ""
     domain = domain_of(rows[name], log=True, pad=0.14)
-    y = y_channel(name, log=True, domain=domain).title(_title(_FOLLOWED[name], at_budget))
+    y = y_channel(name, log=True, domain=domain).title(_title(what, at_budget))
     base = frames.chart("path", rows).encode(x=x, y=y)
     tooltip = [alt.Tooltip("k:Q", title="left out"), alt.Tooltip("rows_text:N", title="runs fitted"),
-               alt.Tooltip("text:N", title=_FOLLOWED[name].lower())]  # fmt: skip
+               alt.Tooltip("text:N", title=what.lower())]  # fmt: skip
     color = palette.accent
     layers = [
         base.mark_line(color=color, strokeWidth=2),
@@ -85,7 +93,7 @@ def influence_chart(runs: pd.DataFrame, quantity: str, palette: Palette, most: i
     """
     drawn = runs.head(most).reset_index(drop=True)
     drawn = pd.DataFrame({
-        "run": drawn["run"].astype(str), "percent": 100 * drawn["change"], "zero": 0.0,
+        "run": _told_apart(drawn), "percent": 100 * drawn["change"], "zero": 0.0,
         "at_line": drawn.index - 0.5, "at_name": drawn.index - 0.18, "at_dot": drawn.index + 0.22,
         "text": [f"{'−' if c < 0 else '+'}{format_number(abs(100 * c), 2)}%" for c in drawn["change"]],
         "loss": [format_number(v, 4) for v in drawn["loss"]],
@@ -114,6 +122,19 @@ def influence_chart(runs: pd.DataFrame, quantity: str, palette: Palette, most: i
         ),
     ]
     return Figure(alt.layer(*layers, height=_ROW_HEIGHT * max(len(drawn), 2) + _AROUND), frames)
+
+
+def _told_apart(runs: pd.DataFrame) -> pd.Series:
+    """Names of runs; where some are alike, each with its size and tokens, and if need be its line."""
+    names = runs["run"].astype(str)
+    if not names.duplicated().any():
+        return names
+    sizes = [
+        f"{format_count(n)}, {format_count(d)} tokens" for n, d in zip(runs["params"], runs["tokens"], strict=True)
+    ]
+    names = names + " (" + pd.Series(sizes, index=runs.index) + ")"
+    again = names.duplicated(keep=False)
+    return names.where(~again, names.str.removesuffix(")") + ", line " + runs["line"].astype(str) + ")")
 
 
 def _row(name: str, count: int) -> alt.Y:

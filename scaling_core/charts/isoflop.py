@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import altair as alt
 import numpy as np
@@ -26,6 +27,8 @@ def isoflop_chart(
     minima: pd.DataFrame,
     palette: Palette,
     law: pd.DataFrame | None = None,
+    *,
+    y_title: str = "",
 ) -> Figure:
     """Loss against N, one colour a budget.
 
@@ -36,6 +39,8 @@ def isoflop_chart(
         tooltip). Those that the power laws go through are joined, from the smallest budget to the largest.
     law : frame of ``fitting.curves.family`` at fixed compute
         What a law in N and D says at the same budgets, dashed.
+    y_title : str
+        What was measured, where it is not the loss.
     """
     budgets = sorted(minima["flops"])
     names = {c: str(k) for k, c in enumerate(budgets)}  # two budgets may read alike
@@ -44,7 +49,8 @@ def isoflop_chart(
     # Room at the right for the names of the budgets.
     x_low, x_high = domain_of(pd.concat([drawn["params"], curves["params"]]), log=True, pad=0.03)
     x_domain = (x_low, x_high * (x_high / x_low) ** 0.12)
-    canvas = Canvas(_VIEW, x_domain, domain_of(pd.concat([drawn["loss"], curves["loss"]]), log=True, pad=0.05), palette)
+    y_domain = domain_of(pd.concat([drawn["loss"], curves["loss"]]), log=True, pad=0.05)
+    canvas = Canvas(replace(_VIEW, y_title=y_title), x_domain, y_domain, palette)
     color = alt.Color("budget:N", scale=scale, sort=list(names.values()), legend=None)
     layers = [] if law is None else [_law(canvas, law, budgets, names, color)]
     layers += [_curves(canvas, curves, names, color), _points(canvas, drawn, color)]

@@ -83,29 +83,19 @@ class Target(NamedTuple):
     loss: float = float("nan")
 
 
-def hold_out(
-    law: Law,
-    table: RunTable,
-    objective: Objective,
-    selection: Selection | None = None,
-    above: float | None = None,
-    **how: Any,
-) -> HeldOut:
-    """Fit on the selected runs with C < ``above``, and judge on those with C ≥ ``above``.
+def hold_out(posed: Posed, above: float | None = None) -> HeldOut:
+    """Fit a posed law on the rows with C < ``above``, and judge it on those with C ≥ ``above``.
 
     Parameters
     ----------
     above : float, optional
         In FLOPs; by default the cut that holds out about the top fifth of the runs.
-    how
-        ``weights`` and ``constraints``, as ``fit`` takes them.
 
     Raises
     ------
     UserError
         If no run lies beyond the cut, or too few before it for the law.
     """
-    posed = pose(law, table, objective, selection, **how)
     cut = choose_cut(posed.rows) if above is None else above
     train, test = split(posed, cut)
     require_trainable(posed, train, test, cut)

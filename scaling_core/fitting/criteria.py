@@ -9,15 +9,16 @@ and for Huber's cost the one between them that Huber 1964 calls least informativ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling_core.fitting.objective import Objective
 from scaling_core.fitting.solver import EXACT
+from scaling_core.laws.optimum import golden_section
 
-_GOLDEN = (math.sqrt(5) - 1) / 2
+#: Golden sections that find the scale to 1e-8: near its peak the score then is right to rounding.
+_SECTIONS = 42
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def log_likelihood(objective: Objective, total: float, n: int) -> float:
 
     # The score is concave in 1/τ, so it has one peak: at τ = 2·mean for squared error, at the mean for absolute error,
     # in between for Huber's.
-    return n * _peak(score, math.log(mean) - 1, math.log(2 * mean) + 1)
+    low, high = np.array(math.log(mean) - 1), np.array(math.log(2 * mean) + 1)
+    return n * score(float(golden_section(lambda log_tau: np.array(-score(float(log_tau))), low, high, _SECTIONS)))
 
 
 def _log_normaliser(delta: float, tau: float) -> float:
@@ -76,19 +78,3 @@ def _log_normaliser(delta: float, tau: float) -> float:
     inside = math.sqrt(2 * math.pi * tau) * math.erf(delta / math.sqrt(2 * tau))
     outside = 2 * tau / delta * math.exp(-0.5 * delta * delta / tau)
     return math.log(inside + outside)
-
-
-def _peak(score: Callable[[float], float], low: float, high: float) -> float:
-    """Highest value of a function with one peak, by golden section."""
-    a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_a, at_b = score(a), score(b)
-    while high - low > 1e-9:
-        if at_a > at_b:
-            high, b, at_b = b, a, at_a
-            a = high - _GOLDEN * (high - low)
-            at_a = score(a)
-        else:
-            low, a, at_a = a, b, at_b
-            b = low + _GOLDEN * (high - low)
-            at_b = score(b)
-    return max(at_a, at_b)

@@ -11,6 +11,7 @@ import pandas as pd
 from scaling_core.fitting.finding import Finding, present
 from scaling_core.fitting.recommend import COLLINEAR, REPEATED, correlation, epochs_of
 from scaling_core.laws import Array, Law
+from scaling_core.units import format_number
 
 #: Root mean square of relative residuals above which a law is no description of its runs.
 _LARGE_SCATTER = 0.05
@@ -58,7 +59,7 @@ def far_off(residuals: Array) -> Finding | None:
     if rms <= _HEAVY_TAIL * typical or rms <= 1e-6 or len(size) < 10:
         return None
     text = (
-        f"A few runs lie far off (up to {100 * size.max():.0f}%): leave out the highest losses and see whether "
+        f"A few runs lie far off (up to {_percent(float(size.max()))}): leave out the highest losses and see whether "
         "the law moves."
     )
     return Finding("far off", "doubt", text, float(size.max()), "Look at these runs: a spike, a unit, a wrong row?")
@@ -69,9 +70,14 @@ def scatter(residuals: Array) -> Finding | None:
     rms = _rms(residuals)
     if rms <= _LARGE_SCATTER:
         return None
-    text = f"The runs scatter {100 * rms:.0f}% around the law: it does not describe them well."
+    text = f"The runs scatter {_percent(rms)} around the law: it does not describe them well."
     fix = "Fit runs of one recipe and data set, or another law."
     return Finding("scatter", "doubt", text, rms, fix)
+
+
+def _percent(share: float) -> str:
+    """A share as a percentage; one beyond all measure as how many times."""
+    return f"{100 * share:.0f}%" if share < 10 else f"{format_number(share, 2)} times the law"
 
 
 def _rms(residuals: Array) -> float:

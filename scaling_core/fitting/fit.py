@@ -127,38 +127,44 @@ def fit(
         If the runs cannot support the law: no loss, too few, or a predictor that does not vary.
     """
     posed = pose(law, table, objective, selection, weights=weights, constraints=constraints)
-    law = posed.law
     solution = minimise_starts(posed.problem, posed.starts, posed.weights)
-    best, certificate = certify(posed.problem, solution, law.parameter_names)
-    u = solution.u[best]
-    theta = _natural(posed, u, float(solution.total[best]))
-    draws, lost = get_method(method).draw(posed, u, resamples, seed) if resamples else (np.zeros((0, len(u))), 0)
-    points = _points(law, theta, table, posed.role)
+    best, certificate = certify(posed.problem, solution, posed.law.parameter_names)
+    u, total = solution.u[best], float(solution.total[best])
+    theta = _natural(posed, u, total)
+    draws, lost = _drawn(posed, u, method, resamples, seed)
+    points = _points(posed.law, theta, table, posed.role)
     residuals = points["residual"].to_numpy()[posed.role.to_numpy() == FITTED]
     return FitResult(
-        law=law,
+        law=posed.law,
         theta=theta,
-        draws=posed.problem.working.to_natural(draws),
+        draws=draws,
         objective=objective.name,
         delta=objective.delta if 1e-7 < objective.delta < np.inf else None,
-        value=objective.reported(float(solution.total[best]), float(posed.weights.sum()), posed.scale),
-        certificate=certificate.with_doubts(doubts(law, posed.rows, residuals)),
+        value=objective.reported(total, float(posed.weights.sum()), posed.scale),
+        certificate=certificate.with_doubts(doubts(posed.law, posed.rows, residuals)),
         n_points=len(posed.rows),
         points=points,
-        ranges=_ranges(posed.rows, law.predictors),
+        ranges=_ranges(posed.rows, posed.law.predictors),
         lines=fit_lines(posed.rows),
-        notes=(
-            *law.notes,
-            *(h.reason for h in posed.held),
-            *_flat(posed, u, certificate),
-            *_notes(law, table, posed.role, posed.selection, lost, resamples),
-        ),
+        notes=(*_own_notes(posed, u, certificate), *_notes(posed, lost, resamples)),
         seed=seed,
         method=method,
         metric=table.metric,
         weights=weights,
         constraints=constraints,
     )
+
+
+def _drawn(posed: Posed, u: Array, method: str, resamples: int, seed: int) -> tuple[Array, int]:
+    """Draws of the law's parameters, (R, p), and how many were lost."""
+    draw = get_method(method).draw
+    draws, lost = draw(posed, u, resamples, seed) if resamples else (np.zeros((0, len(u))), 0)
+    return posed.problem.working.to_natural(draws), lost
+
+
+def _own_notes(posed: Posed, u: Array, certificate: Certificate) -> tuple[str, ...]:
+    """What must be known of the law, of parameters held, and of parameters that might as well be quite different."""
+    return (*posed.law.notes, *(h.reason for h in posed.held), *_flat(posed, u, certificate))
 
 
 def _natural(posed: Posed, u: Array, total: float) -> Array:
@@ -265,9 +271,9 @@ def _ranges(rows: pd.DataFrame, predictors: tuple[str, ...]) -> dict[str, tuple[
     return ranges
 
 
-def _notes(
-    law: Law, table: RunTable, role: pd.Series, selection: Selection, lost: int, resamples: int
-) -> tuple[str, ...]:
+def _notes(posed: Posed, lost: int, resamples: int) -> tuple[str, ...]:
+    """What was left out, and how intervals were made."""
+    table, role, selection = posed.table, posed.role, posed.selection
     held_out, unusable = (int(np.sum(role.to_numpy() == name)) for name in (HELD_OUT, UNUSABLE))
     notes = []
     if held_out:

@@ -124,6 +124,8 @@ class Law(ABC):
         Canonical columns that the law reads.
     parameters : tuple of Parameter
         In the order of the last axis of ``theta``.
+    where : str
+        What symbols of the formula mean that are neither parameters nor predictors, as Markdown with LaTeX.
     source : str
         Where the form was published.
     notes : tuple of str
@@ -136,6 +138,7 @@ class Law(ABC):
     predictors: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     source: str
+    where: str = ""
     notes: tuple[str, ...] = ()
 
     def on(self, frame: pd.DataFrame) -> Law:

@@ -10,15 +10,13 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.fitting.backtest import HeldOut, held_out
+from scaling_core.fitting.backtest import HeldOut, hold_out
 from scaling_core.fitting.fit import Posed, pose
 from scaling_core.fitting.isoflop import IsoflopProfiles, profiles_of
 from scaling_core.fitting.objective import Objective, get_objective
 from scaling_core.fitting.outcome import main_quantity, outcome
 from scaling_core.fitting.result import DEFAULT_LEVEL, FitResult, quantile_interval
 from scaling_core.fitting.selection import FITTED, Selection
-from scaling_core.fitting.split import choose_cut, require_trainable, split
-from scaling_core.fitting.subsets import fit_subsets
 from scaling_core.laws import Array
 from scaling_core.runs.schema import RunTable
 from scaling_core.units import format_flops, format_number
@@ -189,12 +187,9 @@ class Evidence:
     def ahead(self) -> HeldOut | None:
         """The law fitted without the largest runs and judged on those; None where they cannot be spared."""
         try:
-            cut = choose_cut(self.posed.rows)
-            train, test = split(self.posed, cut)
-            require_trainable(self.posed, train, test, cut)
+            return hold_out(self.posed)
         except UserError:
             return None
-        return held_out(self.posed, cut, train, test, fit_subsets(self.posed, train[None])[0])
 
     @property
     def can_refit(self) -> bool:

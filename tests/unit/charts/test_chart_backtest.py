@@ -134,3 +134,20 @@ def test_what_the_240_points_below_1e20_would_have_foretold(reference: Path) -> 
     assert second["fitted"] == "Fitted on 217 runs below 1e21 FLOPs"
     assert second["found_short"] == "the other 23: within 1.1% on average"  # 1.05%
     assert second["split_short"].startswith("it would choose 8.6 tokens per parameter")
+
+
+def test_runs_of_a_box_are_not_called_all_runs() -> None:
+    points = grid_fit().points.copy()
+    points.loc[points.index[:4], "role"] = "held out"
+    shown = backtest_chart(chain(), points, chain_curves(LAW, chain(), 1e16, 1e23), LIGHT)
+    rows = shown.frames.by_name["chain"].to_dict("records")
+    assert rows[-1]["fitted"] == "Fitted on all 36 chosen runs"
+    assert rows[1]["split"].endswith("; all chosen runs say 18.")
+    assert shown.frames.by_name["final"]["text"].tolist() == ["fitted on all chosen runs"]
+
+
+def test_the_axis_bears_what_was_fitted() -> None:
+    curves = chain_curves(LAW, chain(), 1e16, 1e23)
+    shown = backtest_chart(chain(), grid_fit().points, curves, LIGHT, y_title="1 − accuracy")
+    (circles,) = [m for m in marks(shown.spec(), "point") if "fill" in m["encoding"]]
+    assert circles["encoding"]["y"]["title"] == "1 − accuracy"

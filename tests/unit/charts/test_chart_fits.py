@@ -273,7 +273,7 @@ def test_a_law_that_does_not_split_budgets_is_followed_by_its_loss() -> None:
     figure = drop_path_chart(PATH.assign(tokens_per_param=np.nan), LIGHT, target_flops=1e23)
     (line,) = marks(checked(figure, schema=False), "line")
     assert line["encoding"]["y"]["field"] == "loss"
-    assert line["encoding"]["y"]["title"] == ["Loss foretold", "at 1e23 FLOPs"]
+    assert line["encoding"]["y"]["title"] == ["Foretold loss", "at 1e23 FLOPs"]
 
 
 def test_a_path_of_one_point_is_drawn() -> None:
@@ -285,8 +285,21 @@ def test_influence_is_signed_percents_in_the_order_given() -> None:
     assert rows["run"].tolist() == [NASTY, "b", "c"]
     assert rows["text"].tolist() == ["+48%", "−13%", "−9.7%"]
     np.testing.assert_allclose(np.diff(rows["at_dot"]), 1)
-    many = pd.concat([pd.DataFrame({"run": ["r"], "loss": [2.0], "after": [3.0], "change": [0.1]})] * 30)
+    many = pd.DataFrame({"run": [f"r{i}" for i in range(30)], "loss": 2.0, "after": 3.0, "change": 0.1})
     assert len(influence_chart(many, "Loss", LIGHT).frames.by_name["runs"]) == 10
+
+
+def test_runs_of_one_name_are_told_apart_by_size_tokens_and_line() -> None:
+    runs = pd.DataFrame({
+        "run": ["a", "a", "b", "b"], "params": [1e9, 2e9, 7e7, 7e7], "tokens": [2e10, 2e10, 1e9, 1e9],
+        "line": [2, 3, 4, 5], "loss": 2.0, "after": 3.0, "change": 0.1,
+    })  # fmt: skip
+    labels = influence_chart(runs, "Loss", LIGHT).frames.by_name["runs"]["run"].tolist()
+    assert len(set(labels)) == 4
+    assert labels[0].startswith("a (1B, 20B tokens") or labels[0].startswith("a (1.00B, 20.0B tokens")
+    assert [label.endswith(f", line {n})") for label, n in zip(labels, runs["line"], strict=True)] == [
+        False, False, True, True,
+    ]  # fmt: skip
 
 
 # Profiles
