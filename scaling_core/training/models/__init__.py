@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from scaling_core.errors import UserError
 from scaling_core.training.models.base import Counts, DataShape, Family
+from scaling_core.training.models.convnet import CONVNET
 from scaling_core.training.models.decoder import DECODER
+from scaling_core.training.models.encoder import ENCODER
 
-MODELS: dict[str, Family] = {family.name: family for family in (DECODER,)}
+MODELS: dict[str, Family] = {family.name: family for family in (DECODER, ENCODER, CONVNET)}
 
 __all__ = ["MODELS", "Counts", "DataShape", "Family", "family"]
 

@@ -1,0 +1,120 @@
+"""The decoder as a torch module."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scaling_core.training.models import kernels
+from scaling_core.training.models.decoder import INNER
+
+#: Slowest rotation: 1 radian in so many tokens.
+_ROTARY_BASE = 10_000.0
+_EMBEDDING_STD, _HEAD_STD = 1.0, 0.002
+
+
+def turns(context: int, size: int) -> Tensor:
+    """Rotations of each place for heads of ``size``: unit complex numbers, ``(context, size / 2)`` (Su et al. 2021)."""
+    rates = _ROTARY_BASE ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+    angles = torch.arange(context, dtype=torch.float64)[:, None] * rates
+    return torch.polar(torch.ones_like(angles), angles)
+
+
+def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Rotate neighbouring pairs of ``(..., context, size)``; ``cosines`` and ``sines`` are ``(context, size / 2)``."""
+    first, second = x.unflatten(-1, (-1, 2)).unbind(-1)
+    pairs = (first * cosines - second * sines, first * sines + second * cosines)
+    return torch.stack(pairs, -1).flatten(-2)
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    """x / rms(x)."""
+    return functional.rms_norm(x, (x.shape[-1],), eps=kernels.EPSILON)
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward part; each adds to the residual stream and starts by adding nothing."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = _uniform(3 * width, width)
+        self.out = nn.Parameter(torch.zeros(width, width))
+        self.inner = _uniform(INNER * width, width)
+        self.outer = nn.Parameter(torch.zeros(width, INNER * width))
+
+    def by_hand(self, x: Tensor, places: Tensor) -> Tensor:
+        """Run with the hand-made gradients, ``x`` ``(rows · context, width)``."""
+        x = kernels.Attention.apply(x, self.qkv, self.out, places, self.heads)  # type: ignore[no-untyped-call]
+        return kernels.FeedForward.apply(x, self.inner, self.outer)  # type: ignore[no-untyped-call, no-any-return]
+
+    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """Run with torch's own operations, ``x`` ``(rows, context, width)``."""
+        rows, context, width = x.shape
+        qkv = functional.linear(rms_norm(x), self.qkv)
+        q, k, v = qkv.view(rows, context, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k = (rotate(rms_norm(part), cosines, sines).to(v.dtype) for part in (q, k))
+        heard = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + functional.linear(heard.transpose(1, 2).reshape(rows, context, width), self.out)
+        inner = functional.relu(functional.linear(rms_norm(x), self.inner)).square()
+        return x + functional.linear(inner, self.outer)
+
+
+class Matrix(nn.Module):
+    """One matrix under a name of its own."""
+
+    def __init__(self, rows: int, columns: int, std: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(rows, columns) * std)
+
+
+class DecoderNet(nn.Module):
+    """Bytes in, logits of the next byte out.
+
+    On a processor in full precision the blocks run with hand-made gradients; anywhere else torch's fused attention
+    and compiler do better.
+    """
+
+    def __init__(self, symbols: int, outputs: int, width: int, layers: int, heads: int, context: int) -> None:
+        super().__init__()
+        self.embedding = Matrix(symbols, width, _EMBEDDING_STD)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.head = Matrix(outputs, width, _HEAD_STD)
+        places = turns(context, width // heads)
+        self.register_buffer("cosines", places.real.float(), persistent=False)
+        self.register_buffer("sines", places.imag.float(), persistent=False)
+        self._places: dict[torch.dtype, Tensor] = {}
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``(rows, context)`` of symbols to logits ``(rows, context, outputs)``; a shorter context is taken too."""
+        x = functional.embedding(inputs, self.embedding.weight)
+        if x.device.type == "cpu" and not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()):
+            return self._by_hand(x)
+        x, length = rms_norm(x), inputs.shape[1]
+        for block in self.blocks:
+            x = block(x, self.cosines[:length], self.sines[:length])  # type: ignore[index]
+        return functional.linear(rms_norm(x), self.head.weight)
+
+    def _by_hand(self, x: Tensor) -> Tensor:
+        rows, context, width = x.shape
+        places = self._turns(x.dtype)[:context]
+        x = kernels.RmsNorm.apply(x.view(rows * context, width))  # type: ignore[no-untyped-call]
+        for block in self.blocks:
+            x = block.by_hand(x, places)  # type: ignore[operator]
+        x = kernels.RmsNorm.apply(x)  # type: ignore[no-untyped-call]
+        return functional.linear(x, self.head.weight).view(rows, context, -1)
+
+    def _turns(self, dtype: torch.dtype) -> Tensor:
+        """Rotations as complex numbers, kept out of the buffers, which a move to another device would cast."""
+        if dtype not in self._places:
+            self._places[dtype] = torch.complex(self.cosines.to(dtype), self.sines.to(dtype))  # type: ignore[operator, arg-type]
+        return self._places[dtype]
+
+
+def _uniform(rows: int, columns: int) -> nn.Parameter:
+    """Uniform with a standard deviation of 1 / √columns."""
+    bound = math.sqrt(3.0 / columns)
+    return nn.Parameter(torch.empty(rows, columns).uniform_(-bound, bound))

@@ -1,0 +1,45 @@
+"""The encoder as a torch module."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scaling_core.training.models.decoder_net import Block, Matrix, rms_norm, rotate, turns
+
+_EMBEDDING_STD, _HEAD_STD = 1.0, 0.002
+
+
+class SeeingBlock(Block):
+    """A block of the decoder in which every place sees every other."""
+
+    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """``x`` is ``(rows, context, width)``."""
+        rows, context, width = x.shape
+        qkv = functional.linear(rms_norm(x), self.qkv)
+        q, k, v = qkv.view(rows, context, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k = (rotate(rms_norm(part), cosines, sines).to(v.dtype) for part in (q, k))
+        heard = functional.scaled_dot_product_attention(q, k, v)
+        x = x + functional.linear(heard.transpose(1, 2).reshape(rows, context, width), self.out)
+        inner = functional.relu(functional.linear(rms_norm(x), self.inner)).square()
+        return x + functional.linear(inner, self.outer)
+
+
+class EncoderNet(nn.Module):
+    """Symbols in, logits of classes out."""
+
+    def __init__(self, symbols: int, classes: int, width: int, layers: int, heads: int, context: int) -> None:
+        super().__init__()
+        self.embedding = Matrix(symbols, width, _EMBEDDING_STD)
+        self.blocks = nn.ModuleList(SeeingBlock(width, heads) for _ in range(layers))
+        self.head = Matrix(classes, width, _HEAD_STD)
+        places = turns(context, width // heads)
+        self.register_buffer("cosines", places.real.float(), persistent=False)
+        self.register_buffer("sines", places.imag.float(), persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``(rows, context)`` of symbols to ``(rows, classes)``."""
+        x = rms_norm(functional.embedding(inputs, self.embedding.weight))
+        for block in self.blocks:
+            x = block(x, self.cosines, self.sines)
+        return functional.linear(rms_norm(rms_norm(x).mean(dim=1)), self.head.weight)
