@@ -109,9 +109,9 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     if len(answers) > 1:
         rows = _rows(answers)
         frame.chart(
-            scenarios_chart(rows, frame.palette()),
+            scenarios_chart(rows, frame.palette(), basis.metric),
             key="scenarios_chart",
-            alt_text="Loss against cost of the kept scenarios",
+            alt_text=f"{basis.metric.title} against cost of the kept scenarios",
             rows=rows,
         )
     st.caption("All are answered by the law chosen above.")
