@@ -20,9 +20,8 @@ from scaling_core.planning.surface import Surface
 from scaling_core.units import format_count, format_number, format_ratio
 
 Severity = Literal["good", "doubt", "problem"]
-#: A plan more than 3 times beyond the runs in C, N or D is to be doubted: further than most laws have been tested. One
-#: more than 30 times beyond is a guess: the best size goes wrong with the power of the distance, and published laws
-#: that agree on their runs differ twofold there.
+#: A plan more than 3 times beyond the runs in C, N or D is to be doubted, one more than 30 times beyond is a guess. A
+#: judgement, not a measurement: half a decade is what holding out the largest runs usually tests, 30 three times that.
 _FAR, _VERY_FAR = 3.0, 30.0
 #: Another size, for the draws: one that would take this much more compute for the same loss.
 _COSTLY = 0.05
