@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from scaling_core.errors import UserError
 from scaling_core.training.data.base import Batch, Opener, Source
+from scaling_core.training.data.digits import open_digits
+from scaling_core.training.data.markov import open_markov
+from scaling_core.training.data.shapes import open_shapes
+from scaling_core.training.data.snippets import open_snippets
 from scaling_core.training.data.stdlib import open_stdlib
 from scaling_core.training.data.text import open_text
 from scaling_core.training.spec import DataSpec
@@ -11,6 +15,10 @@ from scaling_core.training.spec import DataSpec
 SOURCES: dict[str, Opener] = {
     "stdlib": open_stdlib,
     "text": open_text,
+    "markov": open_markov,
+    "snippets": open_snippets,
+    "digits": open_digits,
+    "shapes": open_shapes,
 }
 
 __all__ = ["SOURCES", "Batch", "Opener", "Source", "open_source"]

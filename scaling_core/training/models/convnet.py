@@ -1,8 +1,8 @@
 """The convnet: 3 × 3 convolutions in three stages, in the manner of VGG (Simonyan and Zisserman 2015); counted here.
 
-Each stage halves the sides and doubles the channels of the one before; the width is the channels of the first, the layers
-are the convolutions of each stage. The very first convolution stands for the embedding. Norms have no weights and
-convolutions no biases, so that the counts are those of the kernels alone; built in ``convnet_net``.
+Each stage halves the sides and doubles the channels of the one before; the width is the channels of the first, the
+layers are the convolutions of each stage. The very first convolution stands for the embedding. Norms have no weights
+and convolutions no biases, so that the counts are those of the kernels alone; built in ``convnet_net``.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Convnet:
 
 
 def _features(spec: ModelSpec) -> int:
-    return spec.width * 2 ** (STAGES - 1)
+    return spec.width << (STAGES - 1)
 
 
 def _check(shape: DataShape) -> None:

@@ -14,7 +14,7 @@ _HEAD_INIT = 0.01
 
 
 class Convolved(nn.Module):
-    """A 3 × 3 convolution, a norm over the image and ReLU; kernels are kept as a matrix, as the optimiser takes them."""
+    """A 3 × 3 convolution, a norm over the image and ReLU; its kernels are one matrix, as the optimiser takes them."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -1,0 +1,152 @@
+"""Snippets of the standard library and the package that each is from: text classification without a download.
+
+A snippet is as long as the network's context. Files are held out whole, so what is learned is how a package writes, not
+which file a snippet is from. Like the library, they differ between Python versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sysconfig
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scaling_core.errors import UserError
+from scaling_core.training.data.base import Batch
+from scaling_core.training.data.order import rows_at
+from scaling_core.training.data.stdlib import library_files
+from scaling_core.training.data.windows import BYTES
+from scaling_core.training.models.base import DataShape
+from scaling_core.training.spec import DataSpec
+
+CLASSES = 12
+#: A package of fewer files leaves nothing to tell its style by once some are held out.
+_FEWEST_FILES = 5
+#: Files are held out up to this share of each package's bytes.
+_HELD_OUT = 0.2
+_SMALLEST_FILE = 256
+
+
+@dataclass(frozen=True)
+class Snippets:
+    """Snippets as a source of labels.
+
+    Attributes
+    ----------
+    training, held_out : Batch
+    seed : int
+        Of the order of the snippets.
+    provenance : Mapping
+    """
+
+    training: Batch
+    held_out: Batch
+    seed: int
+    provenance: Mapping[str, Any]
+    bytes_per_token: float | None = None
+    entropy: float | None = None
+
+    @property
+    def shape(self) -> DataShape:
+        """Bytes in, packages out."""
+        return DataShape("labels", BYTES, len(self.provenance["classes"]), self.training.inputs.shape[1:])
+
+    @property
+    def unique_tokens(self) -> int:
+        """Snippets to train on."""
+        return len(self.training.targets)
+
+    def batch(self, position: int, n: int) -> Batch:
+        """``n`` snippets from ``position`` on."""
+        rows = rows_at(position, n, self.unique_tokens, self.seed)
+        return Batch(self.training.inputs[rows].astype(np.int64), self.training.targets[rows])
+
+    def validation(self) -> Batch:
+        """Snippets that lie evenly over the files held out."""
+        return Batch(self.held_out.inputs.astype(np.int64), self.held_out.targets)
+
+
+def open_snippets(spec: DataSpec, context: int) -> Snippets:
+    """Open snippets of ``context`` bytes from the twelve largest packages of five files or more.
+
+    Raises
+    ------
+    UserError
+        If the library's source is not installed, or a snippet would be longer than its files.
+    """
+    root = Path(sysconfig.get_path("stdlib"))
+    packages = largest_packages(root)
+    if len(packages) < CLASSES:
+        raise UserError("The source of the standard library is not installed here.", where=str(root))
+    digest = hashlib.sha256()
+    parts: tuple[list[Batch], list[Batch]] = ([], [])
+    for label, files in enumerate(packages.values()):
+        for part, chosen in zip(parts, split(root, files), strict=True):
+            for path in chosen:
+                data = path.read_bytes()
+                digest.update(data)
+                part.append(_cut(data, label, context))
+    training, held_out = _joined(parts[0]), _joined(parts[1])
+    if not len(training.targets) or not len(held_out.targets):
+        raise UserError(f"Snippets of {context} bytes are longer than the files.", where="context")
+    held_out = _evenly(held_out, spec.validation_tokens)
+    provenance = {
+        "source": "snippets",
+        "title": f"Standard library of Python {platform.python_version()}: which package a snippet is from",
+        "unit": "examples",
+        "licence": "PSF",
+        "split": "by file",
+        "classes": list(packages),
+        "snippet_bytes": context,
+        "training_examples": len(training.targets),
+        "validation_examples": len(held_out.targets),
+        "sha256": digest.hexdigest(),
+    }
+    return Snippets(training, held_out, spec.seed, provenance)
+
+
+def largest_packages(root: Path) -> dict[str, list[Path]]:
+    """The files of the largest packages by bytes, largest first; tests and tiny files apart."""
+    files: dict[str, list[Path]] = defaultdict(list)
+    for path in library_files(root):
+        name = path.relative_to(root).parts[0]
+        if path.parent != root and path.stat().st_size >= _SMALLEST_FILE:
+            files[name].append(path)
+    sizes = {name: sum(path.stat().st_size for path in paths) for name, paths in files.items()}
+    enough = [name for name in files if len(files[name]) >= _FEWEST_FILES]
+    return {name: sorted(files[name]) for name in sorted(enough, key=lambda name: (-sizes[name], name))[:CLASSES]}
+
+
+def split(root: Path, files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Files to train on and files held out: in the order of their hashed names, as many as fit into a fifth of all."""
+    ranked = sorted(files, key=lambda path: hashlib.sha256(path.relative_to(root).as_posix().encode()).digest())
+    room = _HELD_OUT * sum(path.stat().st_size for path in files)
+    held_out = []
+    for path in ranked:
+        if path.stat().st_size <= room:
+            held_out.append(path)
+            room -= path.stat().st_size
+    return [path for path in ranked if path not in held_out], held_out
+
+
+def _cut(data: bytes, label: int, length: int) -> Batch:
+    """Cut a file into whole snippets; what is left at its end is dropped."""
+    rows = len(data) // length
+    inputs = np.frombuffer(data, np.uint8, rows * length).reshape(rows, length)
+    return Batch(inputs, np.full(rows, label, np.int64))
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    return Batch(np.concatenate([p.inputs for p in parts]), np.concatenate([p.targets for p in parts]))
+
+
+def _evenly(batch: Batch, most: int) -> Batch:
+    rows = len(batch.targets)
+    chosen = np.linspace(0, rows - 1, max(1, min(most, rows))).astype(np.int64)
+    return Batch(batch.inputs[chosen], batch.targets[chosen])
