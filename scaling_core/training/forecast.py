@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult, fit, get_objective, quantile_interval
-from scaling_core.laws import Array, get_law
+from scaling_core.laws import FLOPS_PER_PARAM_TOKEN, Array, get_law
 from scaling_core.training.folder import RunFolder, write_whole
 from scaling_core.training.ladder_spec import ForecastSpec
 from scaling_core.training.outcomes import finished, table_of
@@ -87,6 +87,20 @@ class Law:
         drawn = self.fit.law.predict(self.fit.draws, x) * np.exp(self._scatter(seed)[:, None])
         low, high = quantile_interval(drawn, level) if len(drawn) else (np.nan, np.nan)
         return points.assign(predicted=self.fit.law.predict(self.fit.theta, x), low=low, high=high)
+
+    def curves(self, sizes: Sequence[float], low: float, high: float, level: float, count: int = 40) -> pd.DataFrame:
+        """The law at each size from ``low`` to ``high`` tokens: ``params``, ``tokens``, ``loss``, ``low``, ``high``.
+
+        The band is that of the law alone; single runs scatter around it.
+        """
+        grid = [(n, d) for n in sizes for d in np.geomspace(low, high, count)]
+        params, tokens = np.array(grid, dtype=float).reshape(-1, 2).T
+        band = self.fit.predict(
+            {"params": params, "tokens": tokens, "flops": FLOPS_PER_PARAM_TOKEN * params * tokens}, level
+        )
+        return pd.DataFrame(
+            {"params": params, "tokens": tokens, "loss": band.value, "low": band.low, "high": band.high}
+        )
 
     def _scatter(self, seed: int) -> Array:
         """A residual in ln L for each draw of the law."""

@@ -308,21 +308,21 @@ def plan_ladder(spec: LadderSpec, speed: Speed, slots: int, facts: Facts | None 
         If a size or budget is not possible, or two runs would be the same.
     """
     facts = facts or facts_of(spec)
-    rungs = tuple(rung for model in _by_size(spec, facts.shape) for rung in _rungs_of(spec, model, facts))
+    rungs = tuple(rung for cell in _by_size(spec, facts.shape) for rung in _rungs_of(spec, *cell, facts))
     if len(rungs) > _MOST_JOBS:
         raise UserError(f"{len(rungs)} jobs are too many.", where="sizes", fix=f"Plan at most {_MOST_JOBS}.")
     return Ladder(spec, _held_back(spec, rungs), facts, speed, slots)
 
 
-def _by_size(spec: LadderSpec, shape: DataShape) -> list[ModelSpec]:
-    return sorted(spec.models, key=lambda m: family(m.family).count(m, shape).fitted)
+def _by_size(spec: LadderSpec, shape: DataShape) -> list[tuple[ModelSpec, tuple[float, ...]]]:
+    return sorted(spec.cells.items(), key=lambda cell: family(cell[0].family).count(cell[0], shape).fitted)
 
 
-def _rungs_of(spec: LadderSpec, model: ModelSpec, facts: Facts) -> Iterator[Rung]:
+def _rungs_of(spec: LadderSpec, model: ModelSpec, budgets: tuple[float, ...], facts: Facts) -> Iterator[Rung]:
     """The jobs of one size: its trunk where there is one, then a run for each budget."""
     kind = family(model.family)
     params, flops = kind.count(model, facts.shape).fitted, kind.flops_per_token(model, facts.shape)
-    ends = _ends(spec, params, flops)
+    ends = _ends(spec, budgets, params, flops)
     size = f"w{model.width}-l{model.layers}" + (f"-h{model.heads}" if model.heads else "")
     names = _names(size, ends)
     whole = _whole(spec, model)
@@ -358,7 +358,7 @@ def _branches(spec: LadderSpec) -> bool:
     return spec.share_trunk and optimiser.schedule == "wsd" and 0 < optimiser.cooldown < 1
 
 
-def _ends(spec: LadderSpec, params: int, flops_per_token: float) -> list[int]:
+def _ends(spec: LadderSpec, budgets: tuple[float, ...], params: int, flops_per_token: float) -> list[int]:
     """Tokens of each run of one size: whole steps of which the cool-down is a whole number too.
 
     Raises
@@ -366,9 +366,9 @@ def _ends(spec: LadderSpec, params: int, flops_per_token: float) -> list[int]:
     UserError
         If two budgets come to the same.
     """
-    per = {"grid": 1.0, "isoflop": 1.0 / flops_per_token, "fixed-ratio": float(params)}[spec.design]
+    per = {"isoflop": 1.0 / flops_per_token, "fixed-ratio": float(params)}.get(spec.design, 1.0)
     unit = spec.optimiser.batch_tokens * Fraction(spec.optimiser.cooldown).limit_denominator(20).denominator
-    ends = sorted(max(1, round(budget * per / unit)) * unit for budget in spec.budgets)
+    ends = sorted(max(1, round(budget * per / unit)) * unit for budget in budgets)
     if len(set(ends)) < len(ends):
         raise UserError(
             f"Two budgets come to the same {format_count(ends[0])} tokens at the smallest step of {unit:,}.",

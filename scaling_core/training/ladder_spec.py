@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from scaling_core.errors import UserError
 from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, Precision
 
-Design = Literal["grid", "isoflop", "fixed-ratio"]
+Design = Literal["grid", "isoflop", "fixed-ratio", "list"]
 DESIGNS: dict[Design, str] = {
     "grid": "Every size at every number of tokens",
     "isoflop": "Every size at every budget of FLOPs",
     "fixed-ratio": "Every size at every number of tokens per parameter",
+    "list": "Single runs, each with its own size and tokens",
 }
 _SIZE = re.compile(r"^\s*(\d+)\s*/\s*(\d+)\s*(?:/\s*(\d+)\s*)?$")
 _NAME = re.compile(r"^[\w][\w .()+-]{0,59}$")
@@ -54,8 +55,9 @@ class LadderSpec:
     sizes : tuple of str
         Width and layers of each size, "64/4"; with heads, "64/4/2".
     budgets : tuple of float
-        By design: tokens of a run, its FLOPs, or its tokens per parameter.
-    design : {"grid", "isoflop", "fixed-ratio"}
+        By design: tokens of a run, its FLOPs, or its tokens per parameter. A "list" has one, in tokens, for each size.
+    design : {"grid", "isoflop", "fixed-ratio", "list"}
+        "list" pairs sizes and budgets in order, and a size may stand in it more than once; the others cross them.
     share_trunk : bool
         Train the stable part of a size once and branch every cool-down off it.
     hold_back : bool
@@ -92,7 +94,10 @@ class LadderSpec:
         for budget in self.budgets:
             if not 0 < budget < math.inf:
                 raise UserError(f"A budget of {budget:g} is not possible.", where="budgets", fix="Give one above 0.")
-        if len(set(models := self.models)) < len(models):
+        models = self.models
+        if self.design == "list" and len(models) != len(self.budgets):
+            raise UserError("A list needs a budget for each size.", where="budgets", fix=f"Give {len(models)} of them.")
+        if self.design != "list" and len(set(models)) < len(models):
             raise UserError("A size stands here twice.", where="sizes", fix="Leave one of them out.")
         if not 0 < self.forecast.level < 1:
             raise UserError("The level is a share between 0 and 1.", where="forecast.level", fix="Write 0.9.")
@@ -102,9 +107,13 @@ class LadderSpec:
         """The network of each size."""
         return tuple(_model(text, self.family, self.context) for text in self.sizes)
 
-    def scaled(self, factor: float) -> LadderSpec:
-        """The same ladder with budgets so many times as large."""
-        return replace(self, budgets=tuple(b * factor for b in self.budgets))
+    @property
+    def cells(self) -> dict[ModelSpec, tuple[float, ...]]:
+        """The budgets of each network."""
+        if self.design != "list":
+            return dict.fromkeys(self.models, self.budgets)
+        pairs = list(zip(self.models, self.budgets, strict=True))
+        return {model: tuple(b for m, b in pairs if m == model) for model in dict.fromkeys(self.models)}
 
 
 _NAME_FIX = "Use 1 to 60 letters, digits, spaces and . - _ + ( )."
