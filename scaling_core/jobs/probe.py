@@ -9,8 +9,10 @@ import json
 import os
 import platform
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,7 @@ class ProbeSpec:
 def probe(folder: RunFolder, control: Control) -> None:
     """Run the probe of a folder, from the step after its last checkpoint."""
     spec = read(ProbeSpec, json.loads(folder.spec_json), folder.name)
+    _drop_torn_line(folder.path / "metrics.jsonl")
     step, began = _saved(folder), time.perf_counter()
     written = 0.0
     while step < spec.steps:
@@ -71,6 +74,12 @@ def _saved(folder: RunFolder) -> int:
         return int(folder.last.read_text())
     except FileNotFoundError:
         return 0
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Take away half a line that a process left as it died, so that the next one stands alone."""
+    with suppress(FileNotFoundError), path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _multiply(side: int = 96) -> float:
