@@ -55,8 +55,8 @@ class Windows:
         if self.training.size < needed or self.held_out.size < self.context + 1:
             have = self.training.size + self.held_out.size
             raise UserError(
-                f"The text is too small: {have:,} bytes leave no {_FEWEST_WINDOWS} windows of {self.context} to train on "
-                "and one to validate on.",
+                f"The text is too small: {have:,} bytes leave no {_FEWEST_WINDOWS} windows of {self.context} "
+                "to train on and one to validate on.",
                 where=str(self.provenance.get("path", "")),
                 fix="Give more text, or a smaller context.",
             )

@@ -1,0 +1,74 @@
+"""What ``result.json`` says of a run that ended well."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from scaling_core.training.measure import peak_memory_bytes
+
+if TYPE_CHECKING:
+    from scaling_core.training.loop import Run
+
+
+def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
+    """Counts, compute, losses, speed and provenance; ``found`` is what ``evaluate`` measured."""
+    spec, counts = run.spec, run.kind.count(run.spec.model, run.source.shape)
+    validated = {name: value for name, value in found.items() if name not in ("tokens", "loss")}
+    return {
+        "run": spec.name,
+        "role": spec.role,
+        "family": spec.model.family,
+        "width": spec.model.width,
+        "layers": spec.model.layers,
+        "heads": spec.model.heads,
+        "context": spec.model.context,
+        "n_params": counts.fitted,
+        "counts": asdict(counts) | {"total": counts.total},
+        "tokens": run.tokens,
+        "unique_tokens": min(run.tokens, run.source.unique_tokens),
+        "steps": run.step,
+        "flops": run.tokens * run.flops_per_token,
+        "flops_6nd": 6.0 * counts.fitted * run.tokens,
+        "loss": found["loss"],
+        **validated,
+        "validation_tokens": found["tokens"],
+        "train_loss": run.last_loss,
+        "entropy": run.source.entropy,
+        **_speed(run),
+        "seed": spec.seed,
+        "schedule": spec.optimiser.schedule,
+        "optimiser": asdict(spec.optimiser),
+        "start": _start(run),
+        "ended_early": run.ended_early,
+        "data": dict(run.source.provenance),
+        "torch": torch.__version__,
+    }
+
+
+def _speed(run: Run) -> dict[str, Any]:
+    """What this run itself trained: a branch leaves out its trunk."""
+    own = run.tokens - run.origin * run.spec.optimiser.batch_tokens
+    speed = own / run.seconds if run.seconds > 0 else None
+    power = {"energy_j": run.energy} if run.energy == run.energy and run.energy > 0 else {}
+    return {
+        "own_tokens": own,
+        "seconds": run.seconds,
+        "tokens_per_second": speed,
+        "mfu": run.mfu(speed) if speed else None,
+        "peak_flops_measured": run.peak,
+        "peak_memory_bytes": peak_memory_bytes(run.device),
+        "device": str(run.device),
+        "device_name": torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else "cpu",
+        "precision": run.precision.name,
+        "processes": run.ring.size,
+        **power,
+    }
+
+
+def _start(run: Run) -> dict[str, Any] | None:
+    if not run.spec.start.folder:
+        return None
+    return asdict(run.spec.start) | {"step": run.origin}
