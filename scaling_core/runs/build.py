@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import RATIO, take_apart
+from scaling_core.runs.curves import curve_frame, metric_columns, unmeasured_notes, without_loss
 from scaling_core.runs.derive import Derived, derive
 from scaling_core.runs.export import without_guard
 from scaling_core.runs.guess import is_export
@@ -19,10 +20,11 @@ from scaling_core.runs.numbers import Numbers, to_numbers
 from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import RawTable, rejected_frame
 from scaling_core.runs.rows import Rejections, reject_bad_loss, reject_bad_size, reject_repeats
-from scaling_core.runs.schema import COLUMNS, FIT_COLUMNS, ORIGIN_COLUMNS, PREDICTORS, Note, RunTable, Source
+from scaling_core.runs.schema import COLUMNS, FIT_COLUMNS, ORIGIN_COLUMNS, PREDICTORS, Note, RunTable, Source, no_curves
 from scaling_core.runs.upload import Upload
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 _COUNTS = ("params", "params_non_embedding", "tokens", "unique_tokens", "flops")
 #: No model has more parameters and no corpus more tokens than this: a unit suffix that leads beyond was none.
 _LARGEST_COUNT = 1e18
@@ -39,6 +41,26 @@ class _Measured:
     numbers: dict[str, Numbers]
     nats: Floats
     notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """Runs and curves of a file's rows: ``names`` and ``group`` are those of the marked ``rows`` alone.
+
+    ``group`` tells runs of one name apart where the file's rows come from several files; ``along`` marks, among all
+    rows, those that lack the loss and only belong to a curve; ``metrics`` are the columns that change within a run.
+    """
+
+    rows: Mask
+    names: pd.Series
+    group: pd.Series
+    along: Mask
+    metrics: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+    def of(self, series: pd.Series, mask: Mask) -> pd.Series:
+        """Take from names or group those of the rows in a mask of all rows."""
+        return series[mask[self.rows]].reset_index(drop=True)
 
 
 def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> RunTable:
@@ -62,18 +84,21 @@ def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> 
     measured = _measure(raw, meaning, file)
     derived = derive(_sizes(measured, len(raw.frame)))
     rejections = _judge(raw, meaning, measured, derived)
+    logged = _logged(raw, meaning, measured, derived, rejections, file)
     rejected = [*raw.rejected[["line", "reason", "content"]].itertuples(index=False, name=None)]
     rejected += rejections.rows(raw)
-    if not rejections.kept.any():
-        raise _nothing_left(file, len(raw.frame), rejections.rows(raw))
-    frame, run_notes = _frame(raw, meaning, measured, derived, rejections.kept, file)
-    notes = (*raw.notes, *meaning.notes, *measured.notes, *derived.notes(rejections.kept, file), *run_notes)
+    fitted = rejections.kept & ~logged.along
+    if not fitted.any():
+        raise _nothing_left(file, len(raw.frame), rejections.rows(raw), meaning)
+    frame = _frame(raw, meaning, measured, derived, logged, fitted, file)
+    notes = (*raw.notes, *meaning.notes, *measured.notes, *derived.notes(fitted, file), *logged.notes)
     notes = (*notes, *_convention_notes(meaning, file), *_closing_notes(frame, meaning, len(rejected), file))
     return RunTable(
         frame,
         rejected_frame(file, rejected),
-        (_source(raw, upload, meaning, derived.rules(rejections.kept), len(frame)),),
+        (_source(raw, upload, meaning, derived.rules(fitted), len(frame)),),
         notes,
+        curves=_curves(raw, meaning, measured, derived, logged, rejections.kept, file),
     )
 
 
@@ -129,39 +154,103 @@ def _judge(raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derive
     rejections.add(nothing, "Neither parameters nor tokens nor FLOPs are given.")
     if meaning.can_convert_loss:
         loss = raw.frame[meaning.mapping["loss"]]
-        reject_bad_loss(rejections, measured.numbers["loss"], measured.nats, loss)
+        blank = np.isnan(measured.numbers["loss"].values) & ~measured.numbers["loss"].is_text
+        # A row that stands at a step may belong to a curve: whether it does is settled once its run is known.
+        pending = blank & _at_a_step(measured, len(blank))
+        reject_bad_loss(rejections, measured.numbers["loss"], measured.nats, loss, pending)
     reject_repeats(rejections, raw, ~nothing)
     return rejections
 
 
-def _frame(
-    raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derived, kept: NDArray[np.bool_], file: str
-) -> tuple[pd.DataFrame, tuple[Note, ...]]:
-    numeric = {c: measured.numbers[c].values for c in COLUMNS if c in measured.numbers}
-    numeric |= {c: derived.values[c] for c in PREDICTORS} | {"loss": measured.nats}
-    steps = numeric["step"][kept] if "step" in numeric else None
-    rows = raw.frame.iloc[np.flatnonzero(kept)]
-    named = rows[meaning.mapping["run"]] if "run" in meaning.mapping else None
-    names, notes = run_names(named, steps, numeric["params"][kept], np.flatnonzero(kept), file)
+def _at_a_step(measured: _Measured, rows: int) -> Mask:
+    return np.isfinite(measured.numbers["step"].values) if "step" in measured.numbers else np.zeros(rows, dtype=bool)
+
+
+def _logged(
+    raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derived, rejections: Rejections, file: str
+) -> _Logged:
+    """Name the runs, and reject what lacks the loss and belongs to no curve."""
+    rows = rejections.kept
+    place = np.flatnonzero(rows)
+    frame = _taken(raw.frame, rows)
+    named = frame[meaning.mapping["run"]] if "run" in meaning.mapping else None
+    steps = measured.numbers["step"].values[rows] if "step" in measured.numbers else None
+    names, notes = run_names(named, steps, derived.values["params"][rows], place, file)
     group = names
     if is_export(raw.frame.columns):
         names = without_guard(names)
         # Files that were joined before may use one name twice.
-        group = rows["file"].reset_index(drop=True).astype("str") + "\n" + names
-    columns: dict[str, object] = {"run": names}
-    columns |= {c: numeric[c][kept] for c in COLUMNS if c in numeric}
-    columns |= {"file": pd.Series([file] * len(rows), dtype="str"), "line": raw.line[kept]}
-    columns["is_final"] = final_rows(group, steps)
-    columns |= _further(rows, meaning)
-    return pd.DataFrame(columns), notes
+        group = frame["file"].reset_index(drop=True).astype("str") + "\n" + names
+    along = np.zeros(len(rows), dtype=bool)
+    if steps is None:
+        return _Logged(rows, names, group, along, (), notes)
+    metrics = metric_columns(frame, group, frozenset(meaning.mapping.values()) | raw.settings)
+    if meaning.can_convert_loss:
+        loss = measured.numbers["loss"].values[rows]
+        along[place], faulty = without_loss(frame, group, loss, metrics, raw.is_log)
+        rejections.add(_marked(place[faulty], len(rows)), f"The loss (“{meaning.mapping['loss']}”) is blank.")
+        notes = (*notes, *unmeasured_notes(names, along[place], meaning.mapping["loss"], file))
+    return _Logged(rows, names, group, along, tuple(metrics), notes)
 
 
-def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, object]:
-    """Return the file's columns that have no canonical meaning; a clash of names gets `` (file)``."""
+def _marked(place: NDArray[np.intp], rows: int) -> Mask:
+    mask = np.zeros(rows, dtype=bool)
+    mask[place] = True
+    return mask
+
+
+def _taken(frame: pd.DataFrame, mask: Mask) -> pd.DataFrame:
+    """Return the marked rows, without a copy where all are."""
+    return frame if mask.all() else frame.iloc[np.flatnonzero(mask)]
+
+
+def _frame(
+    raw: RawTable,
+    meaning: Meaning,
+    measured: _Measured,
+    derived: Derived,
+    logged: _Logged,
+    fitted: Mask,
+    file: str,
+) -> pd.DataFrame:
+    numeric = {c: measured.numbers[c].values for c in COLUMNS if c in measured.numbers}
+    numeric |= {c: derived.values[c] for c in PREDICTORS} | {"loss": measured.nats}
+    rows = _taken(raw.frame, fitted)
+    columns: dict[str, object] = {"run": logged.of(logged.names, fitted)}
+    columns |= {c: numeric[c][fitted] for c in COLUMNS if c in numeric}
+    columns |= {"file": pd.Series([file] * len(rows), dtype="str"), "line": raw.line[fitted]}
+    columns["is_final"] = final_rows(
+        logged.of(logged.group, fitted), numeric["step"][fitted] if "step" in numeric else None
+    )
+    columns |= {name: rows[own].reset_index(drop=True) for name, own in _further(raw.frame, meaning).items()}
+    return pd.DataFrame(columns)
+
+
+def _curves(
+    raw: RawTable,
+    meaning: Meaning,
+    measured: _Measured,
+    derived: Derived,
+    logged: _Logged,
+    kept: Mask,
+    file: str,
+) -> pd.DataFrame:
+    shown = kept & _at_a_step(measured, len(kept))
+    if not shown.any():
+        return no_curves()
+    known = {"step": measured.numbers["step"].values, "loss": measured.nats, **derived.values}
+    rows = _taken(raw.frame, shown)
+    titles = {own: name for name, own in _further(raw.frame, meaning).items()}
+    metrics = {titles[own]: rows[own].reset_index(drop=True) for own in logged.metrics if own in titles}
+    return curve_frame(logged.of(logged.names, shown), file, {c: v[shown] for c, v in known.items()}, metrics)
+
+
+def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, str]:
+    """Return the file's columns that have no canonical meaning, by title; a clash of names gets `` (file)``."""
     used = {column for canonical, column in meaning.mapping.items() if canonical in COLUMNS}
     ours = {*COLUMNS, *ORIGIN_COLUMNS, *FIT_COLUMNS}
     taken = {*ours, *rows.columns}
-    columns: dict[str, object] = {}
+    titles: dict[str, str] = {}
     for name in rows.columns:
         if name in used:
             continue
@@ -169,11 +258,17 @@ def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, object]:
         while free in ours or (free != name and free in taken):
             free = f"{free} (file)"
         taken.add(free)
-        columns[free] = rows[name].reset_index(drop=True)
-    return columns
+        titles[free] = name
+    return titles
 
 
-def _nothing_left(file: str, rows: int, rejected: list[tuple[int, str, str]]) -> UserError:
+def _nothing_left(file: str, rows: int, rejected: list[tuple[int, str, str]], meaning: Meaning) -> UserError:
+    if not rejected:
+        return UserError(
+            f"No run ever logged the loss (“{meaning.mapping.get('loss', '')}”).",
+            where=file,
+            fix="Say which column is the loss, or that there is none.",
+        )
     line, reason, _ = rejected[0]
     return UserError(
         f"None of the {rows:,} rows can be used. The first: {reason}",
@@ -248,4 +343,5 @@ def _source(raw: RawTable, upload: Upload, meaning: Meaning, rules: dict[str, st
         flops_source=" or ".join(filter(None, (given, rules.get("flops", "")))),
         loss_split=meaning.loss_split,
         derived=rules,
+        reason=raw.reason,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scaling_core.errors import UserError
 from scaling_core.runs.build import build
@@ -36,7 +37,7 @@ def load(uploads: Sequence[Upload], overrides: Overrides | None = None, max_byte
     corrections = overrides or Overrides()
     built = [build(raw, upload, _concerning(corrections, raw, tables)) for upload, raw in tables]
     table = concatenate(built)
-    return RunTable(table.frame, table.rejected, table.sources, (*table.notes, *repeats))
+    return replace(table, notes=(*table.notes, *repeats))
 
 
 def _distinct(uploads: Sequence[Upload]) -> tuple[list[Upload], tuple[Note, ...]]:

@@ -38,6 +38,12 @@ class RawTable:
         What the reader guessed or repaired.
     decimal : str
         The decimal mark, "." or ",".
+    is_log : bool
+        Whether rows are logged steps of runs: a row without the loss is then part of its run's curve, not an error.
+    settings : frozenset of str
+        Columns that hold a run's settings, the same in all of its rows.
+    reason : str
+        Why the file was taken for this format.
     """
 
     frame: pd.DataFrame
@@ -46,6 +52,9 @@ class RawTable:
     format: str
     notes: tuple[Note, ...] = ()
     decimal: str = "."
+    is_log: bool = False
+    settings: frozenset[str] = frozenset()
+    reason: str = ""
 
 
 def rejected_frame(file: str, rows: Iterable[tuple[int, str, str]] = ()) -> pd.DataFrame:

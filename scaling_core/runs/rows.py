@@ -48,11 +48,13 @@ def reject_bad_size(rejections: Rejections, numbers: Numbers, cells: pd.Series) 
     rejections.add(wrong, lambda i: f"“{cells.name}” is {numbers.values[i]:g}; it must be above zero and finite.")
 
 
-def reject_bad_loss(rejections: Rejections, numbers: Numbers, nats: NDArray[np.float64], cells: pd.Series) -> None:
-    """Reject rows without a loss above zero."""
+def reject_bad_loss(
+    rejections: Rejections, numbers: Numbers, nats: NDArray[np.float64], cells: pd.Series, pending: Mask
+) -> None:
+    """Reject rows without a loss above zero; blank ones that are ``pending`` may stay."""
     _reject_text(rejections, numbers, cells)
-    rejections.add(np.isnan(numbers.values), f"The loss (“{cells.name}”) is blank.")
-    unusable = ~(np.isfinite(nats) & (nats > 0))
+    rejections.add(np.isnan(numbers.values) & ~pending, f"The loss (“{cells.name}”) is blank.")
+    unusable = ~(np.isfinite(nats) & (nats > 0)) & ~pending
     rejections.add(
         unusable, lambda i: f"The loss (“{cells.name}”) is {numbers.values[i]:g}; it must be above zero and finite."
     )

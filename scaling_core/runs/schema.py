@@ -43,6 +43,8 @@ COLUMNS: dict[str, Column] = {
 PREDICTORS = ("params", "tokens", "flops")
 #: Columns that ``RunTable.frame`` has besides the canonical ones: where a row came from, and whether it ends its run.
 ORIGIN_COLUMNS = ("file", "line", "is_final")
+#: Columns that ``RunTable.curves`` always has; ``seconds`` are those since the run began.
+CURVE_COLUMNS = ("run", "file", "step", "tokens", "flops", "seconds", "loss")
 #: Columns that a fit adds to its rows. A column of a file that is called so gets another name, as for the others.
 FIT_COLUMNS = ("role", "predicted", "residual")
 
@@ -61,7 +63,7 @@ class Source:
     """Where the rows of one file came from and how they were understood.
 
     ``mapping`` goes from canonical column to the file's own column; ``derived`` from canonical column to the
-    rule that filled it ("6ND").
+    rule that filled it ("6ND"); ``reason`` says why the file was taken for its format.
     """
 
     file: str
@@ -75,6 +77,13 @@ class Source:
     flops_source: str
     loss_split: str
     derived: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+def no_curves() -> pd.DataFrame:
+    """Return the curves of runs that have no steps: the columns, and no row."""
+    texts = {"run": "str", "file": "str"}
+    return pd.DataFrame({name: pd.Series(dtype=texts.get(name, "float64")) for name in CURVE_COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,13 @@ class RunTable:
         Rows that cannot be used: ``file``, ``line``, ``reason``, ``content`` (the row as it was read).
     sources : tuple of Source
         One for each file.
-    metric : Metric
-        What ``loss`` holds: a loss in nats, or the cost of another metric (see ``measured_by``).
     notes : tuple of Note
         Everything that was guessed, derived, converted or left out.
+    metric : Metric
+        What ``loss`` holds: a loss in nats, or the cost of another metric (see ``measured_by``).
+    curves : pandas.DataFrame
+        One row a logged step, with the loss or without: ``CURVE_COLUMNS``, NaN where unknown, then the file's own
+        columns of numbers that change within a run. Its ``loss`` stays a loss in nats. Empty where there are no steps.
     """
 
     frame: pd.DataFrame
@@ -102,6 +114,7 @@ class RunTable:
     sources: tuple[Source, ...]
     notes: tuple[Note, ...]
     metric: Metric = LOSS
+    curves: pd.DataFrame = field(default_factory=no_curves)
 
     def measured_by(self, text: str) -> RunTable:
         """Return the same runs judged by another column: its cost becomes ``loss``, the loss ``proxy_loss``.
@@ -133,9 +146,10 @@ class RunTable:
 
     @property
     def digest(self) -> str:
-        """A hash of the rows and what was left out: equal tables, equal digest."""
+        """A hash of the rows, what was left out, and the curves: equal tables, equal digest."""
         content = self.frame.to_csv(index=False, float_format="%.17g") + self.rejected.to_csv(index=False)
-        return hashlib.sha256(content.encode()).hexdigest()
+        curves = pd.util.hash_pandas_object(self.curves, index=False).to_numpy().tobytes()
+        return hashlib.sha256(content.encode() + curves).hexdigest()
 
     def span(self, column: str) -> tuple[float, float] | None:
         """Smallest and largest value of a numeric column, or None where it holds nothing."""
@@ -162,4 +176,10 @@ def concatenate(tables: Sequence[RunTable]) -> RunTable:
         rejected=pd.concat([t.rejected for t in tables], ignore_index=True),
         sources=tuple(s for t in tables for s in t.sources),
         notes=tuple(n for t in tables for n in t.notes),
+        curves=_joined_curves([t.curves for t in tables]),
     )
+
+
+def _joined_curves(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [c for c in curves if len(c)]
+    return pd.concat(filled, ignore_index=True) if filled else no_curves()

@@ -11,6 +11,8 @@ from scaling_core.errors import UserError
 
 #: The largest file that is read, in bytes.
 MAX_FILE_BYTES = 500 * 2**20
+#: How much of a file's beginning is looked at to tell its format.
+HEAD_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Upload:
     def sha256(self) -> str:
         """The content's SHA-256, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first ``HEAD_BYTES`` of its content."""
+        return self.data[:HEAD_BYTES]
 
     @classmethod
     def from_path(cls, path: str | Path, max_bytes: int | None = None) -> Upload:

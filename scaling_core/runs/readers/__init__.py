@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from scaling_core.errors import UserError
 from scaling_core.runs.raw import RawTable
-from scaling_core.runs.readers.base import Reader
+from scaling_core.runs.readers.base import FolderReader, Likeness, Reader
 from scaling_core.runs.readers.binary import refuse_binary
 from scaling_core.runs.readers.delimited import DelimitedReader
 from scaling_core.runs.readers.jsonl import JsonReader
@@ -12,8 +14,27 @@ from scaling_core.runs.readers.parquet import ParquetReader
 from scaling_core.runs.upload import Upload, check_size
 
 #: In the order in which equal scores are settled.
-READERS: tuple[Reader, ...] = (ParquetReader(), JsonReader(), DelimitedReader())
-_HEAD_BYTES = 64 * 2**10
+READERS: tuple[Reader, ...] = (
+    ParquetReader(),
+    JsonReader(),
+    DelimitedReader(),
+)
+#: Formats that are folders of many files.
+FOLDER_READERS: tuple[FolderReader, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A format that a file may be of."""
+
+    reader: Reader
+    likeness: Likeness
+
+
+def detect(upload: Upload) -> tuple[Candidate, ...]:
+    """Return the formats that a file may be of, the likeliest first; none if its content fits none."""
+    found = [Candidate(reader, reader.looks_like(upload)) for reader in READERS]
+    return tuple(sorted((c for c in found if c.likeness.score > 0), key=lambda c: -c.likeness.score))
 
 
 def read(upload: Upload, max_bytes: int | None = None) -> RawTable:
@@ -31,10 +52,10 @@ def read(upload: Upload, max_bytes: int | None = None) -> RawTable:
         If the file is too large, empty, of no format known here, broken, or has no rows.
     """
     check_size(upload.name, len(upload.data), max_bytes)
-    head = upload.data[:_HEAD_BYTES]
-    if not upload.data.strip():
+    if not upload.head.strip() and not upload.data.strip():
         raise UserError("The file is empty.", where=upload.name, fix="Give a file with a header and rows.")
-    score, reader = max(((r.matches(head, upload.name), r) for r in READERS), key=lambda pair: pair[0])
-    if score <= 0:
-        refuse_binary(head, upload.name)
-    return reader.read(upload)
+    candidates = detect(upload)
+    if not candidates:
+        refuse_binary(upload.head, upload.name)
+    best = candidates[0]
+    return replace(best.reader.read(upload), reason=best.likeness.reason)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Protocol
 
+from scaling_core.runs.logs import Logs, to_raw
 from scaling_core.runs.raw import RawTable
 from scaling_core.runs.upload import Upload
 
 #: What a fitting extension adds to a reader's score: enough to settle a tie, never to overrule the content.
 EXTENSION_BONUS = 0.05
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How surely a file is of a format, from 0 (it is not) to 1, and what in it says so, as shown to people."""
+
+    score: float = 0.0
+    reason: str = ""
+
+
+UNLIKE = Likeness()
 
 
 class Reader(Protocol):
@@ -19,11 +33,43 @@ class Reader(Protocol):
     def name(self) -> str:
         """The format's name, as shown to people."""
 
-    def matches(self, head: bytes, filename: str) -> float:
-        """Say how surely a file is of this format, from 0 (it is not) to 1, by its first bytes."""
+    def looks_like(self, upload: Upload) -> Likeness:
+        """Say how surely a file is of this format, and why, by its content; quickly, and never raising anything."""
 
     def read(self, upload: Upload) -> RawTable:
         """Read the file; UserError if it is broken."""
+
+
+class LogReader(Protocol):
+    """Reads files of logs. Its ``logs`` may be joined with what lies beside the file before it becomes a table."""
+
+    @property
+    def name(self) -> str:
+        """The format's name, as shown to people."""
+
+    def looks_like(self, upload: Upload) -> Likeness:
+        """As for a ``Reader``."""
+
+    def logs(self, upload: Upload) -> Logs:
+        """Read the runs of the file; UserError if it is broken."""
+
+    def read(self, upload: Upload) -> RawTable:
+        """Read the file; UserError if it is broken."""
+        return to_raw(self.logs(upload), self.name, upload.name)
+
+
+class FolderReader(Protocol):
+    """Reads a format that is a folder of many small files; each upload's name is its path in the folder, with ``/``."""
+
+    @property
+    def name(self) -> str:
+        """The format's name, as shown to people."""
+
+    def claims(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return which of these files belong to a folder of this format; none if it is not there."""
+
+    def logs(self, files: Sequence[Upload]) -> Logs:
+        """Read the runs of the files claimed; UserError if they are broken."""
 
 
 def extension_bonus(filename: str, *extensions: str) -> float:

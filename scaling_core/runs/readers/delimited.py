@@ -16,7 +16,7 @@ from pyarrow import csv as arrow_csv
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import is_run_name
 from scaling_core.runs.raw import RawTable, rejected_frame, unique_names
-from scaling_core.runs.readers.base import extension_bonus
+from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.dialect import (
     DELIMITERS,
@@ -43,9 +43,12 @@ class DelimitedReader:
 
     name: str = "CSV"
 
-    def matches(self, head: bytes, filename: str) -> float:
+    def looks_like(self, upload: Upload) -> Likeness:
         """Accept any text: whether it is a table shows in reading it."""
-        return 0.5 + extension_bonus(filename, ".csv", ".tsv", ".txt", ".tab") if is_text(head) else 0.0
+        if not is_text(upload.head):
+            return UNLIKE
+        bonus = extension_bonus(upload.name, ".csv", ".tsv", ".txt", ".tab")
+        return Likeness(0.5 + bonus, "it is text, and nothing in it speaks for another format")
 
     def read(self, upload: Upload) -> RawTable:
         """Read the table; rows of the wrong width are rejected, the rest is used.

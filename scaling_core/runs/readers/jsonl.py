@@ -12,7 +12,7 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.runs.raw import MAX_COLUMNS, RawTable, check_column_count, rejected_frame, unique_names
-from scaling_core.runs.readers.base import extension_bonus
+from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.upload import Upload
@@ -31,15 +31,16 @@ class JsonReader:
 
     name: str = "JSON"
 
-    def matches(self, head: bytes, filename: str) -> float:
+    def looks_like(self, upload: Upload) -> Likeness:
         """Accept text that begins with a brace, or with a bracket and something that JSON allows after it."""
-        if not is_text(head):
-            return 0.0
-        start = as_utf8(head, filename)[0].lstrip()
+        if not is_text(upload.head):
+            return UNLIKE
+        start = as_utf8(upload.head, upload.name)[0].lstrip()
         after = start[1:].lstrip()[:1]
         if start.startswith(b"{") or (start.startswith(b"[") and after in (b"", *_bytes_of(b'{["]-0123456789tfnNI'))):
-            return 0.9 + extension_bonus(filename, ".json", ".jsonl", ".ndjson")
-        return 0.0
+            bonus = extension_bonus(upload.name, ".json", ".jsonl", ".ndjson")
+            return Likeness(0.9 + bonus, f"it is text that begins with “{start[:1].decode()}”, as JSON does")
+        return UNLIKE
 
     def read(self, upload: Upload) -> RawTable:
         """Read the objects; broken lines are rejected, the rest is used.

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from scaling_core.errors import UserError
 from scaling_core.runs.raw import RawTable, check_column_count, rejected_frame, unique_names
-from scaling_core.runs.readers.base import extension_bonus
+from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.upload import Upload
 
 _MARK = b"PAR1"
@@ -28,9 +28,11 @@ class ParquetReader:
 
     name: str = "Parquet"
 
-    def matches(self, head: bytes, filename: str) -> float:
+    def looks_like(self, upload: Upload) -> Likeness:
         """Accept what begins with the mark of a Parquet file."""
-        return 0.95 + extension_bonus(filename, ".parquet", ".pq") if head.startswith(_MARK) else 0.0
+        if not upload.head.startswith(_MARK):
+            return UNLIKE
+        return Likeness(0.95 + extension_bonus(upload.name, ".parquet", ".pq"), "it begins with PAR1")
 
     def read(self, upload: Upload) -> RawTable:
         """Read the table; nested columns are flattened with dots.
