@@ -30,6 +30,8 @@ from scaling_core.units import format_count
 Role = Literal["run", "test", "trunk"]
 #: Seconds that a forecast takes, its process included.
 _FORECAST_S = 4.0
+#: Seconds until the first run trains: the queue's supervisor, a worker, and loading torch.
+_STARTING_S = 6.0
 #: A trunk looks at the validation windows so many times, for the eye; runs look where they end.
 _TRUNK_LOOKS = 4
 #: An order that shows a law early is kept unless it costs more than this share over the quickest known.
@@ -165,8 +167,8 @@ class Ladder:
 
     @property
     def seconds(self) -> float:
-        """Seconds from the start of the first job to the end of the last."""
-        return makespan(self.timeline)
+        """Seconds from asking for it to the end of the last job."""
+        return _STARTING_S + makespan(self.timeline)
 
     def cost(self, usd_per_slot_hour: float) -> float:
         """What the machine costs meanwhile, all slots, $."""

@@ -99,5 +99,5 @@ def speed_of(timed: list[Timed], start_s: float, note: str) -> Speed:
 
 #: One core of an ordinary x86 server with AVX2, both cores busy: 16/2 to 96/5 decoders in steps of 1,024 tokens.
 SUPPOSED = Speed(
-    11e-6, 17e-12, 4.0, note="This machine has not been measured: times are those of an ordinary server core."
+    9e-6, 22e-12, 1.5, note="This machine has not been measured: times are those of an ordinary server core."
 )

@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from scaling_core.errors import UserError
-from scaling_core.training.folder import RunFolder, write_whole
+from scaling_core.training.folder import RunFolder, Wanted, write_whole
 from scaling_core.training.ladder import facts_of
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models import family
@@ -123,7 +123,7 @@ def _answer(process: subprocess.Popen[str]) -> str:
 class _Silent:
     """Stands for whoever watches a run: wants it to go on, and hears nothing."""
 
-    def check(self) -> str:
+    def check(self) -> Wanted:
         """Always "run"."""
         return "run"
 

@@ -85,13 +85,14 @@ def test_the_largest_trunk_goes_first_then_small_to_large() -> None:
 
 
 def test_the_simulated_time_lies_between_its_bounds() -> None:
+    starting = 6.0
     for slots in (1, 2, 4, 64):
         planned = ladder(slots=slots)
         chain = [planned.rungs[-6], planned.rungs[-1]]
         longest = sum(SUPPOSED.seconds(r.own_tokens, r.flops_per_token, r.validated) for r in chain)
-        assert max(planned.busy_s / slots, longest) <= planned.seconds <= planned.busy_s + 1e-9
-    assert ladder(slots=1).seconds == pytest.approx(ladder(slots=1).busy_s)
-    assert ladder(slots=1).cost(3600.0) == pytest.approx(ladder(slots=1).busy_s)
+        assert max(planned.busy_s / slots, longest) <= planned.seconds - starting <= planned.busy_s + 1e-9
+    assert ladder(slots=1).seconds == pytest.approx(starting + ladder(slots=1).busy_s)
+    assert ladder(slots=2).cost(1800.0) == pytest.approx(ladder(slots=2).seconds)
 
 
 def test_designs_place_their_runs() -> None:

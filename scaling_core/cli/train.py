@@ -1,0 +1,191 @@
+"""``train``: plan a ladder of small runs, queue it, and watch a law grow."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scaling_core.cli import values
+from scaling_core.cli.output import json_text, show
+from scaling_core.cli.train_report import plan_text, results_of, summary_text
+from scaling_core.cli.train_watch import watch
+from scaling_core.errors import UserError
+from scaling_core.jobs.executors import EXECUTORS, make_executor
+from scaling_core.jobs.launch import ensure_supervisor
+from scaling_core.jobs.model import JobRequest
+from scaling_core.jobs.store import Queue
+from scaling_core.runs import home
+from scaling_core.training.from_runs import ladder_from_runs
+from scaling_core.training.ladder import Ladder, plan_ladder, to_meta
+from scaling_core.training.ladder_file import ladder_toml, read_ladder
+from scaling_core.training.ladder_spec import LadderSpec
+from scaling_core.training.presets import PRESETS, SHAPES, for_flops, for_seconds, from_preset
+from scaling_core.training.spec import DataSpec
+from scaling_core.training.speed import Speed
+from scaling_core.training.timing import measure_speed, speed_here
+
+_TIME = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|hours?|minutes?|seconds?)\s*$", re.IGNORECASE)
+_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("train", help="train a ladder of small runs and watch its law grow")
+    parser.add_argument("file", nargs="?", type=Path, metavar="LADDER.toml", help="a ladder by file")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--preset", choices=list(PRESETS), help="a ladder by the time that it takes")
+    what.add_argument("--time", type=_time, metavar="20min", help="as much as this machine does in a time")
+    what.add_argument("--flops", type=values.flops, metavar="C", help="as much as so many FLOPs pay for")
+    what.add_argument("--from-csv", type=Path, metavar="FILE", help="runs by the columns params and tokens, such as "
+                      "the next experiments of a plan")  # fmt: skip
+    parser.add_argument("--sizes", type=values.count, default=5, metavar="N", help="sizes, with --time or --flops")
+    parser.add_argument("--budgets", type=values.count, default=5, metavar="N", help="budgets, with --time or --flops")
+    parser.add_argument("--source", metavar="NAME", help="what is learned from; by default Python's standard library")
+    parser.add_argument("--path", metavar="PATH", help="a text file or folder, for the source text")
+    parser.add_argument("--seed", type=values.count, metavar="S", help="of the weights")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda …")
+    parser.add_argument("--executor", choices=list(EXECUTORS), default="local", help="where the runs are trained")
+    parser.add_argument("--slots", type=values.count, metavar="N", help="runs at once, for the estimate")
+    parser.add_argument("--measure", action=argparse.BooleanOptionalAction, default=None,
+                        help="time this machine first; by default where it has not been timed")  # fmt: skip
+    parser.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True,
+                        help="follow the runs to their end (default), or queue them and leave")  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument("--write", type=Path, metavar="LADDER.toml", help="write the plan to a file as well")
+    parser.add_argument("--home", type=Path, metavar="FOLDER", help="the workspace; by default SCALING_HOME")
+    parser.add_argument("--json", action="store_true", help="print JSON at full precision")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Plan, queue, watch and sum up."""
+    if options.home:
+        os.environ["SCALING_HOME"] = str(options.home.absolute())  # the processes that we start read it too
+    queue = Queue(home())
+    ladder = planned(options, queue)
+    if options.write:
+        _write(options.write, ladder.spec)
+    if options.dry_run:
+        show(json_text(to_meta(ladder)) if options.json else plan_text(ladder))
+        return
+    if not options.json:
+        show(plan_text(ladder))
+    number = enqueue(queue, ladder, options.executor)
+    _follow(options, queue, number, ladder.spec)
+
+
+def _follow(options: argparse.Namespace, queue: Queue, number: int, spec: LadderSpec) -> None:
+    found = queue.ladder(number)
+    if not options.watch:
+        answer = {"ladder": number, "folder": str(found.folder)}
+        show(json_text(answer) if options.json else f"\nLadder {number} is queued. {_look(number)}")
+        return
+    out = sys.stderr if options.json else sys.stdout
+    print(file=out)
+    try:
+        well = watch(queue, number, spec.forecast, out)
+    except KeyboardInterrupt:
+        print(f"\nLeft watching; ladder {number} goes on without this window. {_look(number)}", file=sys.stderr)
+        return
+    if options.json:
+        show(json_text({"ladder": number} | results_of(found.folder, spec.forecast)))
+        return
+    show(f"\n{summary_text(found.folder, spec.forecast)}")
+    if not well:
+        show(f"Some jobs did not end well: python -m scaling_core jobs list --all --ladder {number}")
+    show(f"\nIts files: {found.folder}\nIn the dashboard: streamlit run app.py, page Train, ladder “{found.name}”")
+
+
+def _look(number: int) -> str:
+    return (
+        f"See: python -m scaling_core jobs list --ladder {number}\n"
+        f"Stop: python -m scaling_core jobs cancel --ladder {number}"
+    )
+
+
+def planned(options: argparse.Namespace, queue: Queue) -> Ladder:
+    """The ladder that the options ask for.
+
+    Raises
+    ------
+    UserError
+        If they ask for none, or for one that cannot be.
+    """
+    asked = [options.file, options.preset, options.time, options.flops, options.from_csv]
+    if sum(bool(value) for value in asked) != 1:
+        raise UserError("A ladder is needed.", fix="Give --preset 2min, --time 20min, --flops 1e14 or LADDER.toml.")
+    slots = options.slots or _slots(options, queue)
+    if options.file:
+        spec = _overridden(options, read_ladder(options.file))
+        return plan_ladder(spec, _speed(options, queue, slots, spec.device), slots)
+    base = _overridden(options, LadderSpec("custom", SHAPES[:1], (1e6,)))
+    speed = _speed(options, queue, slots, base.device)
+    if options.preset:
+        ladder = from_preset(options.preset, speed, slots, base.data)
+        return plan_ladder(_overridden(options, ladder.spec), speed, slots, ladder.facts)
+    if options.from_csv:
+        spec = ladder_from_runs(_read_runs(options.from_csv), replace(base, name=options.from_csv.stem[:60]))
+        return plan_ladder(replace(spec, hold_back=False), speed, slots)
+    fill, amount = (for_seconds, options.time) if options.time else (for_flops, options.flops)
+    return fill(amount, base, speed, slots, options.sizes, options.budgets, min(3, options.budgets))
+
+
+def _overridden(options: argparse.Namespace, spec: LadderSpec) -> LadderSpec:
+    """The ladder with what the options say otherwise."""
+    data: DataSpec = spec.data
+    if options.source or options.path:
+        data = replace(data, source=options.source or "text", path=options.path or data.path)
+    seed = spec.seed if options.seed is None else options.seed
+    return replace(spec, data=data, seed=seed, device=options.device or spec.device)
+
+
+def _slots(options: argparse.Namespace, queue: Queue) -> int:
+    return make_executor(options.executor, queue.home, queue.limits, queue.setting(options.executor) or {}).slots
+
+
+def _speed(options: argparse.Namespace, queue: Queue, slots: int, device: str) -> Speed:
+    """The speed of this machine; of others nothing is known."""
+    known = speed_here(queue.home, slots, device)
+    wanted = options.measure if options.measure is not None else not known.measured
+    if not wanted or options.executor != "local":
+        return known
+    print(f"Times this machine with {slots} runs at once, about 20 seconds …", file=sys.stderr, flush=True)
+    return measure_speed(queue.home, slots, device)
+
+
+def _read_runs(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The runs cannot be read ({error}).", where=str(path)) from None
+
+
+def _write(path: Path, spec: LadderSpec) -> None:
+    try:
+        path.write_text(ladder_toml(spec), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"The ladder cannot be written: {error.strerror or error}.", where=str(path)) from None
+
+
+def enqueue(queue: Queue, ladder: Ladder, executor: str = "local") -> int:
+    """Queue a ladder and see that somebody works on it. Returns its number."""
+    requests = [JobRequest(**vars(job)) for job in ladder.requests()]
+    number = queue.add_ladder(ladder.spec.name, requests, meta=to_meta(ladder), executor=executor)
+    (queue.ladder(number).folder / "LADDER.toml").write_text(ladder_toml(ladder.spec), encoding="utf-8")
+    ensure_supervisor(queue.home)
+    return number
+
+
+def _time(text: str) -> float:
+    """A time as people write it: ``90s``, ``20min``, ``1h``."""
+    match = _TIME.match(text)
+    if not match or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"{text} is no time: write 90s, 20min or 1h")
+    return float(match[1]) * _UNIT_S[match[2][0].lower()]
