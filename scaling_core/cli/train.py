@@ -126,12 +126,13 @@ def planned(options: argparse.Namespace, queue: Queue) -> Ladder:
         spec = _overridden(options, read_ladder(options.file))
         return plan_ladder(spec, _speed(options, queue, slots, spec.device), slots)
     base = _overridden(options, LadderSpec("custom", SHAPES[:1], (1e6,)))
+    runs = _read_runs(options.from_csv) if options.from_csv else None
     speed = _speed(options, queue, slots, base.device)
     if options.preset:
         ladder = from_preset(options.preset, speed, slots, base.data)
         return plan_ladder(_overridden(options, ladder.spec), speed, slots, ladder.facts)
-    if options.from_csv:
-        spec = ladder_from_runs(_read_runs(options.from_csv), replace(base, name=options.from_csv.stem[:60]))
+    if runs is not None:
+        spec = ladder_from_runs(runs, replace(base, name=options.from_csv.stem[:60]))
         return plan_ladder(replace(spec, hold_back=False), speed, slots)
     fill, amount = (for_seconds, options.time) if options.time else (for_flops, options.flops)
     return fill(amount, base, speed, slots, options.sizes, options.budgets, min(3, options.budgets))

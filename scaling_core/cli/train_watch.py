@@ -19,6 +19,8 @@ from scaling_core.training.outcomes import finished
 from scaling_core.units import format_number
 
 _LOOK_S = 0.5
+#: Seconds between two looks whether the supervisor still lives.
+_SEE_TO_S = 5.0
 _BAR = 24
 
 
@@ -29,7 +31,7 @@ def watch(queue: Queue, ladder: int, how: ForecastSpec, out: TextIO = sys.stdout
     """
     folder, began = queue.ladder(ladder).folder, time.monotonic()
     told: set[int] = set()
-    scatter = ""
+    scatter, seen_to = "", began
     bar = Bar(out)
     while True:
         jobs = queue.jobs(ladder)
@@ -44,7 +46,9 @@ def watch(queue: Queue, ladder: int, how: ForecastSpec, out: TextIO = sys.stdout
             bar.clear()
             return all(job.state == "done" for job in jobs)
         bar.draw(seen.progress, seen.seconds_left, [job.name for job in jobs if job.state == "running"])
-        ensure_supervisor(queue.home)
+        if time.monotonic() - seen_to > _SEE_TO_S:
+            ensure_supervisor(queue.home)
+            seen_to = time.monotonic()
         time.sleep(_LOOK_S)
 
 
