@@ -46,7 +46,7 @@ def test_snippets_are_of_the_length_of_the_context_and_of_twelve_packages() -> N
     assert np.array_equal(source.batch(16, 16).inputs, batch.inputs[16:32])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
 def test_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     true, predicted = np.array(pairs).T
