@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ FILE_NAME = "forecast.json"
 _FORMAT = 1
 #: Runs that a law needs beyond its parameters before a cut by tokens is kept.
 _SPARE = 3
+#: Laws that a forecast tells of beside its own: what they say is written down as well, and judged by nobody.
+_OTHERS = ("chinchilla", "chinchilla-tied", "gamma")
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,10 @@ class Law:
         (their residuals, drawn anew and widened for the degrees of freedom that the fit took).
         """
         x = {name: points[name].to_numpy(dtype=float) for name in self.fit.law.predictors}
-        drawn = self.fit.law.predict(self.fit.draws, x) * np.exp(self._scatter(seed)[:, None])
-        low, high = quantile_interval(drawn, level) if len(drawn) else (np.nan, np.nan)
+        low = high = np.full(len(points), np.nan)
+        if len(self.fit.draws):
+            drawn = self.fit.law.predict(self.fit.draws, x) * np.exp(self._scatter(seed)[:, None])
+            low, high = quantile_interval(drawn, level)
         return points.assign(predicted=self.fit.law.predict(self.fit.theta, x), low=low, high=high)
 
     def curves(self, sizes: Sequence[float], low: float, high: float, level: float, count: int = 40) -> pd.DataFrame:
@@ -188,8 +193,21 @@ def _content(job: ForecastJob, found: Law) -> dict[str, Any]:
         "certificate": result.certificate.to_json(),
         "rows": found.rows[["run", "params", "tokens", "flops", "loss"]].to_dict("records"),
         "left_out": {**found.left_out, **dict.fromkeys(missing, "did not end well")},
+        "other_laws": _others(job, found, point),
         "how": asdict(job.how),
     }
+
+
+def _others(job: ForecastJob, found: Law, point: pd.DataFrame) -> dict[str, Any]:
+    """What other laws of the same rows say, with how near the rows lie to them."""
+    said: dict[str, Any] = {}
+    for name in _OTHERS:
+        if name != job.how.law:
+            with suppress(UserError):
+                other = law_of(found.rows, replace(job.how, law=name, min_tokens=0, draws=0))
+                predicted = float(other.expect(point, job.how.level).iloc[0]["predicted"])
+                said[name] = {"predicted": predicted, "scatter": other.fit.scatter()}
+    return said
 
 
 def digest_of(content: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ _RATIO = 8.0
 #: Share of the time that a plan may fill: estimates err, and a ladder should end within its time.
 _FILL = 0.85
 _ROUNDS = 40
+_LONG_S = 1800.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def from_preset(
     """
     preset = get_preset(name)
     data = replace(data or DataSpec(), validation_tokens=preset.validation_tokens)
-    base = LadderSpec(preset.name, SHAPES[:1], (1e6,), data=data)
+    # Compiling takes half a minute for each size, more than these runs take to train.
+    base = LadderSpec(preset.name, SHAPES[:1], (1e6,), data=data, compile=False if preset.seconds < _LONG_S else None)
     return for_seconds(preset.seconds, base, speed, slots, preset.sizes, preset.budgets, preset.fitted, facts)
 
 

@@ -37,6 +37,8 @@ _WARM_UP = 8
 _LEAST_STEPS = 24
 _VALIDATION = 4096
 _PATIENCE_S = 240.0
+#: A process that gets less than this share of its core is held up by others.
+_BUSY = 0.8
 #: Seconds between the end of a run and the start of the next in a queue that looks a few times a second.
 _HANDING_ON_S = 0.5
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -58,8 +60,10 @@ def measure_speed(home: Path, slots: int, device: str = "auto") -> Speed:
     UserError
         If the processes fail or the workspace cannot be written.
     """
-    timed, starts = _timed(slots, device)
+    timed, starts, share = _timed(slots, device)
     note = f"Measured on this machine with {slots} run{'s' * (slots > 1)} at once ({device})."
+    if share < _BUSY:
+        note += f" Other work left each of them {100 * share:.0f}% of a core; alone it would be quicker."
     speed = speed_of(timed, starts + _HANDING_ON_S, note)
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -88,8 +92,8 @@ def _processor() -> str:
         return platform.processor()
 
 
-def _timed(slots: int, device: str) -> tuple[list[Timed], float]:
-    """Each size's seconds per token, the mean of all processes; and the seconds around a run."""
+def _timed(slots: int, device: str) -> tuple[list[Timed], float, float]:
+    """Each size's seconds per token, the mean of all processes; the seconds around a run; the share of a core."""
     command = [sys.executable, "-m", "scaling_core.training.timing", "--device", device]
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
@@ -106,7 +110,7 @@ def _timed(slots: int, device: str) -> tuple[list[Timed], float]:
             process.wait()
     sizes = zip(*(answer["timed"] for answer in answers), strict=True)
     timed = [Timed(same[0]["flops_per_token"], sum(t["seconds_per_token"] for t in same) / len(same)) for same in sizes]
-    return timed, float(median(answer["start_s"] for answer in answers))
+    return timed, float(median(a["start_s"] for a in answers)), float(median(a["core_share"] for a in answers))
 
 
 def _answer(process: subprocess.Popen[str]) -> str:
@@ -141,7 +145,8 @@ def time_sizes(device: str, sizes: Sequence[str] = _SIZES) -> tuple[list[Timed],
         flops = family(model.family).flops_per_token(model, facts.shape)
         batch = TrainSpec("t", 1).optimiser.batch_tokens
         steps = _LEAST_STEPS if not count else max(_LEAST_STEPS, round(_SECONDS / SUPPOSED.per_token(flops) / batch))
-        spec = TrainSpec("timing", steps * batch, model, data, device=device, log_every=4, validate_every=steps)
+        spec = TrainSpec("timing", steps * batch, model, data, device=device, compile=False, log_every=4,
+                         validate_every=steps)  # fmt: skip
         seconds, whole = _time(spec)
         if count:
             timed.append(Timed(flops, seconds))
@@ -174,8 +179,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.home:
         print(measure_speed(options.home, options.slots, options.device).to_json())
         return
+    wall, used = time.perf_counter(), time.process_time()
     timed, start_s = time_sizes(options.device)
-    print(json.dumps({"timed": [asdict(t) for t in timed], "start_s": start_s}))
+    share = (time.process_time() - used) / (time.perf_counter() - wall)
+    print(json.dumps({"timed": [asdict(t) for t in timed], "start_s": start_s, "core_share": share}))
 
 
 if __name__ == "__main__":
