@@ -102,6 +102,15 @@ def run_folder(path: Path, stop: Stop) -> Outcome:
         return Outcome(*_state_of(error))
 
 
+def run_here(path: str) -> tuple[str, str]:
+    """Run one folder in a process that a cluster started for it; returns the outcome's state and message."""
+    one_thread()
+    stop = Stop()
+    stop.listen()
+    outcome = run_folder(Path(path), stop)
+    return outcome.state, outcome.message
+
+
 def _run_alone(folder: RunFolder, stop: Stop) -> Outcome:
     if folder.result is not None:
         return Outcome("done", "was done before")

@@ -59,6 +59,8 @@ class Follower:
         self._renew(job, watch, seen, status)
         if self._overdue(job, watch, seen, status):
             executor.cancel(ref, job.folder)
+            if seen.state == "unknown":
+                return self._settle(job, Seen("ended"), status)
         return False
 
     def _watch(self, job: Job) -> _Watch:

@@ -78,12 +78,11 @@ class Supervisor:
         return self._index.has_work()
 
     def wait(self) -> None:
-        """Rest until the next look; a local worker that answers ends the rest."""
-        local = self._executors.get("local")
-        if local is not None:
-            local.wait(TICK_S)
-        else:
+        """Rest until the next look; an executor that has news ends the rest."""
+        if not self._executors:
             time.sleep(TICK_S)
+        for executor in self._executors.values():
+            executor.wait(TICK_S / len(self._executors))
 
     def close(self) -> None:
         """Let go of everything; the runs go on."""
@@ -101,6 +100,11 @@ class Supervisor:
         except UserError as error:
             self._index.become(job, "failed", error.line(), message=error.line())
             return True
+        except (sqlite3.Error, OSError):
+            raise
+        except Exception:  # a fault in an executor: the other jobs are not to wait for it
+            traceback.print_exc()
+            return False
 
     def _executor(self, name: str) -> Executor:
         if name not in self._executors:
@@ -188,7 +192,7 @@ def _serve(supervisor: Supervisor, asked_to_stop: Callable[[], bool], idle_s: fl
                 if supervisor.tick():
                     busy = time.monotonic()
                 supervisor.wait()
-            except (sqlite3.Error, OSError, UserError):
+            except Exception:  # a full disk, a busy file: it passes, and nobody else would start the jobs
                 busy = time.monotonic()
                 traceback.print_exc()
                 supervisor.recover()

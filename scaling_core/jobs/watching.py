@@ -69,7 +69,7 @@ def forecast_spec(ladder: Ladder) -> ForecastSpec:
 def results_stamp(folder: Path) -> Stamp:
     """What changes when, and only when, a run ends or the forecast is written."""
     paths = [*folder.glob("*/result.json"), *folder.glob("forecast.json")]
-    return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in paths))
+    return ((str(folder), 0), *sorted((str(path), path.stat().st_mtime_ns) for path in paths))
 
 
 def metrics_stamp(jobs: Sequence[Job]) -> Stamp:

@@ -56,9 +56,14 @@ def starts_of(job: Job) -> int:
     return job.run.log.read_text().count("taken up by")
 
 
-def worker_of(job: Job) -> int:
+def worker_of(job: Job, seconds: float = 20.0) -> int:
     """The pid of the process that has the run, once it has told."""
-    return int(until(lambda: (s := RunFolder(job.folder).status) and s.state == "running" and s.pid))  # type: ignore[call-overload]
+
+    def pid() -> int:
+        status = job.run.status
+        return status.pid if status is not None and status.state == "running" else 0
+
+    return int(until(pid, seconds))  # type: ignore[call-overload]
 
 
 def start_supervisor(home: Path, idle_s: float = 20.0) -> subprocess.Popen[bytes]:

@@ -111,7 +111,7 @@ time.sleep(600)
 
 def test_of_two_supervisors_one_leaves(queue: Queue) -> None:
     queue.add_ladder("some", [probe(f"p{i}", steps=2, pause_s=0.05) for i in range(40)])
-    both = [start_supervisor(queue.home, idle_s=3.0) for _ in range(2)]
+    both = [start_supervisor(queue.home, idle_s=1.0) for _ in range(2)]
     until(all_in(queue, "done"))
     assert [starts_of(job) for job in queue.jobs()] == [1] * 40
     until(lambda: any(p.poll() == 0 for p in both))

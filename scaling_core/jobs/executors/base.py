@@ -97,3 +97,18 @@ def make_executor(name: str, home: Path, limits: Limits, options: Mapping[str, A
     except TypeError as error:
         raise UserError(f"The options of the executor “{name}” are wrong ({error}).") from None
     return made
+
+
+def needed_package(name: str, what: str) -> Any:
+    """Import a package that only this executor needs.
+
+    Raises
+    ------
+    UserError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        fix = "Install it: pip install -r requirements-cluster.txt"
+        raise UserError(f"{what} needs the package “{name}”, which is not installed.", fix=fix) from None
