@@ -11,11 +11,13 @@ from scaling_core.runs.readers.binary import refuse_binary
 from scaling_core.runs.readers.delimited import DelimitedReader
 from scaling_core.runs.readers.jsonl import JsonReader
 from scaling_core.runs.readers.parquet import ParquetReader
+from scaling_core.runs.readers.tensorboard import TensorBoardReader
 from scaling_core.runs.upload import Upload, check_size
 
 #: In the order in which equal scores are settled.
 READERS: tuple[Reader, ...] = (
     ParquetReader(),
+    TensorBoardReader(),
     JsonReader(),
     DelimitedReader(),
 )
