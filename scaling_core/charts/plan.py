@@ -16,9 +16,9 @@ from scaling_core.charts.measured import axis_title, in_metric, is_log, short_ti
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW, ROW_HEIGHT, Told, numbers, write
 from scaling_core.planning import LOG_STEP
-from scaling_core.planning.figures import beyond_by, duration, hours, money, passes
+from scaling_core.planning.figures import beyond_by, duration, hours, money, passes, size
 from scaling_core.runs.metrics import LOSS, Metric
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.units import format_flops, format_number
 
 #: Name of the Vega parameter that the slider moves.
 BUDGET = "budget"
@@ -41,8 +41,8 @@ _FURTHER = [
     Told("epochs", "passes over the data", "passes", 0.76),
 ]
 _WRITE: dict[str, Callable[[float], str]] = {
-    "params": format_count,
-    "tokens": format_count,
+    "params": size,
+    "tokens": size,
     "tokens_per_param": format_number,
     "loss": lambda v: format_number(v, 4),
     "cost_usd": money,
@@ -50,6 +50,8 @@ _WRITE: dict[str, Callable[[float], str]] = {
     "gpu_hours": hours,
     "epochs": passes,
 }
+#: Training with more than this many times the budget is said.
+_MORE = 1.001
 _UNITS = {" second": " s", " minute": " min", " hour": " h", " day": " d", " year": " y"}
 
 
@@ -150,7 +152,7 @@ def _write_number(rows: pd.DataFrame, name: str, without_interval: str) -> None:
     if f"{name}_low" in rows and (without_interval or rows[f"{name}_low"].notna().any()):
         pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
         rows[f"{name}_interval"] = [
-            _between(say(a), say(b)) if math.isfinite(a) else without_interval for a, b in pairs
+            ("" if a == b else _between(say(a), say(b))) if math.isfinite(a) else without_interval for a, b in pairs
         ]
 
 
@@ -176,11 +178,12 @@ def _budget_texts(rows: pd.DataFrame, level: float) -> list[tuple[str, str]]:
     texts = [f"With {format_flops(c)} FLOPs{sure}" for c in rows["flops"]]
     if "training_flops" not in rows:
         return [(text, text) for text in texts]
-    pairs = zip(rows["flops"], rows["training_flops"], strict=True)
+    pairs = zip(texts, rows["flops"], rows["training_flops"], strict=True)
     return [
         (f"As good as {format_flops(c)} FLOPs can be, for less over its life: trained with {format_flops(t)}{sure}",
          f"As good as {format_flops(c)}, trained with {format_flops(t)}")
-        for c, t in pairs
+        if t > _MORE * c else (text, text)
+        for text, c, t in pairs
     ]  # fmt: skip
 
 

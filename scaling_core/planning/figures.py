@@ -1,4 +1,4 @@
-"""Numbers of a plan as a person reads them: money, time, energy, hours, passes, how far beyond."""
+"""Numbers of a plan as a person reads them: money, time, energy, carbon, hours, sizes, passes, how far beyond."""
 
 from __future__ import annotations
 
@@ -10,18 +10,33 @@ from scaling_core.units import format_count, format_flops, format_number, format
 _NEAR = 1.1
 #: Up to here a count of hours or passes is written out; larger ones take a suffix.
 _WRITTEN_OUT = 1e4
+#: From here on there is no suffix that people know.
+_LARGEST_SUFFIXED = 1e15
+#: Less than this of an hour, a second, a kWh or a kg is as good as nothing, and a power of ten says no more.
+_LEAST = 1e-3
 
 
 def money(usd: float) -> str:
-    """Write dollars with a suffix: ``$60k``, ``$1.2M``."""
+    """Write dollars with a suffix: ``$60k``, ``$1.2M``; less than a cent is said to be that."""
     if not math.isfinite(usd):
         return "unknown cost"
-    return f"${format_count(usd)}" if usd >= 1000 else f"${usd:.2f}" if usd < 10 else f"${usd:.0f}"
+    if usd >= 1000:
+        return f"${size(usd)}"
+    if 0 < usd < 0.01:
+        return "under $0.01"
+    return "$0" if usd == 0 else f"${usd:.2f}" if usd < 9.995 else f"${usd:.0f}"
 
 
 def rate(usd: float) -> str:
     """Write a price of an hour with its cents: ``$2.50``; a finer one with what it has: ``$0.0655``."""
+    if usd == 0:
+        return "$0"
     return f"${usd:.2f}" if abs(usd - round(usd, 2)) < 1e-9 else f"${usd:.4g}"
+
+
+def peak(flops_per_s: float) -> str:
+    """Write a peak rate: ``989.4 TFLOP/s``."""
+    return f"{format_number(flops_per_s / 1e12, 4)} TFLOP/s"
 
 
 def duration(days: float) -> str:
@@ -31,19 +46,21 @@ def duration(days: float) -> str:
     for size, word in ((365.25, "year"), (1.0, "day"), (1 / 24, "hour"), (1 / 1440, "minute"), (1 / 86400, "second")):
         count = days / size
         if count >= (2.0 if word == "year" else 1.0) or word == "second":
-            text = _count(count, 2 if count < 100 else 3)
+            text = _small(count, 2 if count < 100 else 3)
             return f"{text} {word}{'' if text == '1' else 's'}"
     raise AssertionError  # the last unit takes everything
 
 
 def size(value: float) -> str:
-    """Write N or D with a suffix as far as there are any: ``70B``, ``1.4T``, ``2.55e15``."""
-    return format_flops(value) if 1e15 <= value < math.inf else format_count(value)
+    """Write N or D with a suffix as far as there are any: ``70B``, ``1.4T``, ``2.55e15``; there is none below one."""
+    if 0 < value < 1:
+        return "under 1"
+    return format_flops(value) if _LARGEST_SUFFIXED <= value < math.inf else format_count(value)
 
 
 def hours(value: float) -> str:
     """Write accelerator-hours: ``0.52``, ``1,000``, ``24.3k``."""
-    return _count(value, 3)
+    return _small(value, 3)
 
 
 def passes(value: float) -> str:
@@ -55,10 +72,17 @@ def energy(kwh: float) -> str:
     """Write energy: ``820 kWh``, ``3.2 MWh``, ``1.1 GWh``."""
     if not math.isfinite(kwh):
         return "unknown energy"
-    for size, unit in ((1e6, "GWh"), (1e3, "MWh")):
-        if kwh >= size:
-            return f"{_count(kwh / size, 3)} {unit}"
-    return f"{format_number(kwh)} kWh"
+    for one, unit in ((1e9, "TWh"), (1e6, "GWh"), (1e3, "MWh")):
+        if kwh >= one:
+            return f"{_count(kwh / one, 3)} {unit}"
+    return f"{_small(kwh, 3)} kWh"
+
+
+def carbon(kg: float) -> str:
+    """Write CO₂-equivalent: ``47.9 kg``, ``239 t``."""
+    if not math.isfinite(kg):
+        return "unknown"
+    return f"{_count(kg / 1000, 3)} t" if kg >= 1000 else f"{_small(kg, 3)} kg"
 
 
 def beyond_by(times: float) -> str:
@@ -67,8 +91,15 @@ def beyond_by(times: float) -> str:
     return f"{100 * (far - 1):.2g}%" if far < _NEAR else format_ratio(far)
 
 
+def _small(value: float, digits: int) -> str:
+    """A count as ``_count`` writes it; next to nothing is said to be that."""
+    return f"under {_LEAST:g}" if 0 < value < _LEAST else _count(value, digits)
+
+
 def _count(value: float, digits: int) -> str:
-    """A count without a suffix as far as it reads well."""
+    """A count without a suffix as far as it reads well, and as a power of ten where no suffix is known."""
     if not 999.5 <= value < math.inf:
         return format_number(value, digits)
-    return f"{float(f'{value:.{digits}g}'):,.0f}" if value < _WRITTEN_OUT else format_count(value, digits)
+    if value < _WRITTEN_OUT:
+        return f"{float(f'{value:.{digits}g}'):,.0f}"
+    return format_count(value, digits) if value < _LARGEST_SUFFIXED else format_flops(value, digits)

@@ -102,7 +102,7 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
     point = {name: float(value[0]) for name, (value, _, _) in found.items()}
     _refuse_what_cannot_be(basis, scenario, point)
     ends = {name: (float(low[0]), float(high[0])) for name, (_, low, high) in found.items()}
-    sure = {"flops"} if ends["flops"][0] == ends["flops"][1] else set()  # the budget itself
+    sure = {name for name, (low, high) in ends.items() if low == high}  # the budget itself, a size that was asked for
     pairs = {name: pair for name, pair in ends.items() if math.isfinite(pair[0]) and name not in sure}
     beyond = {n: times_beyond(point[n], basis.ranges[n]) for n in _LETTER if _known(basis, point, n)}
     extras, spread = _extras(basis, scenario, point, pairs)
