@@ -1,6 +1,8 @@
 """The encoder: classifies text, every place seeing every other; counted here and built in ``encoder_net``.
 
-Its blocks are those of the decoder without the mask. The mean over all places goes to the classes.
+Text comes in as overlapping patches of some bytes, a place for each: a snippet costs a quarter of what a place for each
+byte would, and fewer examples teach as much. The blocks are those of the decoder without the mask. The mean over all
+places goes to the classes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+#: Symbols of a patch, how far apart patches begin, and width of a symbol's embedding.
+PATCH, STRIDE, SYMBOL_WIDTH = 8, 4, 16
+
+
+def places_of(shape: DataShape) -> int:
+    """Patches of one example."""
+    return (shape.example[0] - PATCH) // STRIDE + 1
+
+
 @dataclass(frozen=True)
 class Encoder:
     """The family "encoder"."""
@@ -29,25 +40,29 @@ class Encoder:
         from scaling_core.training.models.encoder_net import EncoderNet  # torch is needed to build, not to count
 
         _check(shape)
-        return EncoderNet(shape.symbols, shape.outputs, spec.width, spec.layers, heads_of(spec), shape.example[0])
+        return EncoderNet(shape.symbols, shape.outputs, spec.width, spec.layers, heads_of(spec), places_of(shape))
 
     def count(self, spec: ModelSpec, shape: DataShape) -> Counts:
         """Parameters by class."""
         _check(shape)
         heads_of(spec)
         d = spec.width
-        return Counts(shape.symbols * d, 0, spec.layers * (4 + 2 * INNER) * d * d, shape.outputs * d)
+        embedding = shape.symbols * SYMBOL_WIDTH + PATCH * SYMBOL_WIDTH * d
+        return Counts(embedding, 0, spec.layers * (4 + 2 * INNER) * d * d, shape.outputs * d)
 
     def flops_per_token(self, spec: ModelSpec, shape: DataShape) -> float:
-        """FLOPs of one example: three times the forward pass, over all its symbols, each seeing all (QKᵀ and AV)."""
-        counts, length = self.count(spec, shape), shape.example[0]
-        attention = spec.layers * 4 * spec.width * length
-        return 3.0 * (length * (2 * counts.blocks + attention) + 2 * counts.head)
+        """FLOPs of one example: three times the forward pass over all its places, each seeing all (QKᵀ and AV)."""
+        counts, places = self.count(spec, shape), places_of(shape)
+        patches = 2 * PATCH * SYMBOL_WIDTH * spec.width
+        attention = spec.layers * 4 * spec.width * places
+        return 3.0 * (places * (patches + 2 * counts.blocks + attention) + 2 * counts.head)
 
 
 def _check(shape: DataShape) -> None:
     if not shape.symbols or len(shape.example) != 1:
         raise UserError("The family “encoder” classifies text.", fix="Choose the data “snippets”.")
+    if shape.example[0] < PATCH:
+        raise UserError(f"The encoder needs a context of at least {PATCH}.", where="context")
 
 
 ENCODER = Encoder()

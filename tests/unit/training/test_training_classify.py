@@ -75,6 +75,18 @@ def test_the_encoder_has_the_parameters_that_are_counted(width: int, layers: int
     assert sizes == {"embedding": counts.embedding, "blocks": counts.blocks, "head": counts.head}
 
 
+def test_the_flops_of_the_encoder_are_those_that_torch_counts() -> None:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    spec, family = ModelSpec("encoder", 32, 2, context=32), MODELS["encoder"]
+    net, rows = family.build(spec, TEXT), 3
+    # The fused attention of a processor is not counted by torch; written out, it is.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        net(torch.randint(0, 256, (rows, 32))).sum().backward()
+    assert family.flops_per_token(spec, TEXT) * rows == pytest.approx(counter.get_total_flops(), rel=1e-12)
+
+
 def test_every_place_of_the_encoder_sees_every_other() -> None:
     torch.manual_seed(0)
     net = MODELS["encoder"].build(ModelSpec("encoder", 32, 2, context=32), TEXT).double()
@@ -83,7 +95,7 @@ def test_every_place_of_the_encoder_sees_every_other() -> None:
             parameter.add_(0.1 * torch.randn_like(parameter))  # output matrices begin at 0, and nothing would be seen
     text = torch.randint(0, 256, (1, 32))
     plain = net(text)
-    for place in (0, 15, 31):
+    for place in (0, 15, 31):  # the first and the last byte lie in one patch each
         changed = text.clone()
         changed[0, place] = (changed[0, place] + 1) % 256
         assert (net(changed) - plain).abs().max() > 1e-6
@@ -93,3 +105,5 @@ def test_every_place_of_the_encoder_sees_every_other() -> None:
 def test_the_encoder_refuses_images() -> None:
     with pytest.raises(UserError, match="classifies text"):
         MODELS["encoder"].count(ModelSpec("encoder"), DataShape("labels", 0, 10, (1, 16, 16)))
+    with pytest.raises(UserError, match="at least 8"):
+        MODELS["encoder"].count(ModelSpec("encoder"), DataShape("labels", 256, 12, (4,)))
