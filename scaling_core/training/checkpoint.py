@@ -55,7 +55,7 @@ def _plain(error: OSError, path: Path) -> OSError:
     return error
 
 
-def load(path: Path, device: torch.device) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint; nothing in it is run as code.
 
     Raises

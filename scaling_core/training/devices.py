@@ -22,7 +22,7 @@ def resolve(wanted: str, local_rank: int = 0) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError:
         raise UserError(f"“{wanted}” is no device.", fix="Choose auto, cpu, cuda or cuda:1.") from None
-    if device.type == "cuda" and device.index is None and torch.cuda.is_available():
+    if wanted == "cuda" and torch.cuda.is_available():
         device = torch.device("cuda", local_rank % torch.cuda.device_count())
     if not _is_here(device):
         raise UserError(f"There is no device “{wanted}” here.", fix="Choose the device “auto”.")

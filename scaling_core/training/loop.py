@@ -73,7 +73,7 @@ class Run:
         torch.manual_seed(spec.seed)
         self.module = self.kind.build(spec.model, self.source.shape).to(self.device)
         self.optimisers = Optimisers(self.module, spec.optimiser)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)  # type: ignore[attr-defined]
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
         self.step, self.seconds, self.energy = 0, 0.0, 0.0
         self.best, self.worse, self.ended_early = math.inf, 0, False
         self.log_every = spec.log_every or max(1, spec.steps // _LINES)
@@ -103,7 +103,7 @@ class Run:
             )
 
     def _begin(self) -> None:
-        state, how = begin(self.spec, self.folder, self.device)
+        state, how = begin(self.spec, self.folder)
         if state is None:
             return
         self.module.load_state_dict(state["module"])
@@ -251,7 +251,7 @@ class Run:
             better = found["loss"] < self.best
             self.best, self.worse = min(self.best, found["loss"]), 0 if better else self.worse + 1
         if patience:
-            self.ended_early = self.ring.same(self.worse >= patience)
+            self.ended_early = bool(self.ring.same(self.worse >= patience))
 
     def _rows(self) -> int | None:
         """Rows of a look on the way: all where a person set how often, else what the training can bear."""

@@ -16,7 +16,7 @@ _BETAS, _EPSILON = (0.9, 0.95), 1e-10
 def split(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Parameters for Muon (matrices and kernels of the blocks), and those for AdamW."""
     named = list(module.named_parameters())
-    matrices = [p for name, p in named if name.startswith("blocks.") and p.ndim >= 2]
+    matrices: list[Tensor] = [p for name, p in named if name.startswith("blocks.") and p.ndim >= 2]
     chosen = set(map(id, matrices))
     return matrices, [p for _, p in named if id(p) not in chosen]
 
@@ -55,7 +55,8 @@ class Optimisers:
     def norm(self) -> Tensor:
         """Norm of the gradient over all parameters; on the device."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        return norm
 
     def clip(self, norm: Tensor, largest: float) -> None:
         """Scale the gradients down where ``norm`` is above ``largest``."""

@@ -27,7 +27,7 @@ class ModelSpec:
     width, layers : int
         Width of the residual stream, or channels of the first stage; and blocks.
     heads : int
-        Attention heads; 0 takes one for each 16 of the width, up to 64 a head.
+        Attention heads; 0 lets the family choose, 32 to 64 of the width for each.
     context : int
         Tokens that the network sees at once.
     """
@@ -91,7 +91,7 @@ class OptimiserSpec:
     """
 
     matrix_lr: float = 0.01
-    other_lr: float = 0.004
+    other_lr: float = 0.02
     weight_decay: float = 0.0
     batch_tokens: int = 1024
     accumulate: int = 1

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from scaling_core.errors import UserError
 from scaling_core.training.checkpoint import load
 from scaling_core.training.folder import RunFolder
 from scaling_core.training.spec import TrainSpec
 
 
-def begin(spec: TrainSpec, folder: RunFolder, device: torch.device) -> tuple[dict[str, Any] | None, str]:
+def begin(spec: TrainSpec, folder: RunFolder) -> tuple[dict[str, Any] | None, str]:
     """Return the checkpoint to begin with, and how: "resume", "branch", "fine-tune" or "nothing".
 
     Raises
@@ -22,11 +20,11 @@ def begin(spec: TrainSpec, folder: RunFolder, device: torch.device) -> tuple[dic
         If the checkpoint is not there, or belongs to another network, other data or another batch.
     """
     if folder.last.exists():
-        return load(folder.last, device), "resume"
+        return load(folder.last), "resume"
     if not spec.start.folder:
         return None, "nothing"
     path = start_path(spec, folder)
-    state = load(path, device)
+    state = load(path)
     _check(spec, TrainSpec.from_json(state["spec"]), int(state["step"]), path)
     return state, spec.start.kind
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 #: The inner layer of a block is so many times as wide as the residual stream.
 INNER = 4
-_SMALLEST_HEAD, _LARGEST_HEAD = 16, 64
+_SMALLEST_HEAD, _LARGEST_HEAD = 32, 64
 
 
 def heads_of(spec: ModelSpec) -> int:
-    """Attention heads: those asked for, else one for each 16 of the width, and never wider than 64.
+    """Attention heads: those asked for, else one for each 32 of the width, and for each 64 from a width of 256 on.
 
     Raises
     ------
@@ -33,14 +33,14 @@ def heads_of(spec: ModelSpec) -> int:
     if spec.width % heads or (spec.width // heads) % 2:
         raise UserError(
             f"A width of {spec.width} does not divide into {heads} heads of an even width.",
-            fix="Choose a width that is a multiple of 16.",
+            fix="Choose a width that is a multiple of 32, or other heads.",
         )
     return heads
 
 
 def _default_heads(width: int) -> int:
-    """Narrow heads at small widths; four of them until heads are 64 wide, then one for each 64."""
-    return max(1, width // _SMALLEST_HEAD) if width <= _LARGEST_HEAD else max(4, width // _LARGEST_HEAD)
+    """Heads 32 wide at small widths, where several still see different things; 64 wide from a width of 256 on."""
+    return max(1, width // (_SMALLEST_HEAD if width < 4 * _LARGEST_HEAD else _LARGEST_HEAD))
 
 
 @dataclass(frozen=True)

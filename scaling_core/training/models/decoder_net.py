@@ -25,7 +25,7 @@ def turns(context: int, size: int) -> Tensor:
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Rotate neighbouring pairs of ``(..., context, size)``; ``cosines`` and ``sines`` are ``(context, size / 2)``."""
-    first, second = x.unflatten(-1, (-1, 2)).unbind(-1)
+    first, second = x.view(*x.shape[:-1], -1, 2).unbind(-1)
     pairs = (first * cosines - second * sines, first * sines + second * cosines)
     return torch.stack(pairs, -1).flatten(-2)
 
@@ -46,10 +46,10 @@ class Block(nn.Module):
         self.inner = _uniform(INNER * width, width)
         self.outer = nn.Parameter(torch.zeros(width, INNER * width))
 
-    def by_hand(self, x: Tensor, places: Tensor) -> Tensor:
-        """Run with the hand-made gradients, ``x`` ``(rows · context, width)``."""
-        x = kernels.Attention.apply(x, self.qkv, self.out, places, self.heads)  # type: ignore[no-untyped-call]
-        return kernels.FeedForward.apply(x, self.inner, self.outer)  # type: ignore[no-untyped-call, no-any-return]
+    def by_hand(self, x: Tensor, places: Tensor, product: torch.dtype) -> Tensor:
+        """Run with the hand-made gradients, ``x`` ``(rows · context, width)``, products in a format of their own."""
+        x = kernels.Attention.apply(x, self.qkv, self.out, places, self.heads, product)  # type: ignore[no-untyped-call]
+        return kernels.FeedForward.apply(x, self.inner, self.outer, product)  # type: ignore[no-untyped-call, no-any-return]
 
     def forward(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         """Run with torch's own operations, ``x`` ``(rows, context, width)``."""
@@ -57,7 +57,8 @@ class Block(nn.Module):
         qkv = functional.linear(rms_norm(x), self.qkv)
         q, k, v = qkv.view(rows, context, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = (rotate(rms_norm(part), cosines, sines).to(v.dtype) for part in (q, k))
-        heard = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        sharp = kernels.SHARPEST / (width // self.heads)
+        heard = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=sharp)
         x = x + functional.linear(heard.transpose(1, 2).reshape(rows, context, width), self.out)
         inner = functional.relu(functional.linear(rms_norm(x), self.inner)).square()
         return x + functional.linear(inner, self.outer)
@@ -91,19 +92,21 @@ class DecoderNet(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """``(rows, context)`` of symbols to logits ``(rows, context, outputs)``; a shorter context is taken too."""
         x = functional.embedding(inputs, self.embedding.weight)
-        if x.device.type == "cpu" and not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()):
-            return self._by_hand(x)
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            product = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+            with torch.autocast("cpu", enabled=False):
+                return self._by_hand(x, product)
         x, length = rms_norm(x), inputs.shape[1]
         for block in self.blocks:
             x = block(x, self.cosines[:length], self.sines[:length])  # type: ignore[index]
         return functional.linear(rms_norm(x), self.head.weight)
 
-    def _by_hand(self, x: Tensor) -> Tensor:
+    def _by_hand(self, x: Tensor, product: torch.dtype) -> Tensor:
         rows, context, width = x.shape
         places = self._turns(x.dtype)[:context]
         x = kernels.RmsNorm.apply(x.view(rows * context, width))  # type: ignore[no-untyped-call]
         for block in self.blocks:
-            x = block.by_hand(x, places)  # type: ignore[operator]
+            x = block.by_hand(x, places, product)  # type: ignore[operator]
         x = kernels.RmsNorm.apply(x)  # type: ignore[no-untyped-call]
         return functional.linear(x, self.head.weight).view(rows, context, -1)
 

@@ -1,0 +1,188 @@
+"""Whole runs: resumed, branched, split among parts and processes, and those that cannot go on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scaling_core.errors import UserError
+from scaling_core.training.folder import RunFolder, Wanted
+from scaling_core.training.loop import train
+from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, StartSpec, TrainSpec
+
+#: Of a line, what depends on the clock and not on the run.
+CLOCK = {"tokens_per_second", "mfu", "seconds", "memory_bytes"}
+BATCH = 64
+
+
+class Watch:
+    """Follow a run, and want something else of it from a step on."""
+
+    def __init__(self, until: int = 10**9, then: Wanted = "pause") -> None:
+        self.left, self.then = until, then
+        self.told: list[dict[str, Any]] = []
+
+    def check(self) -> Wanted:
+        self.left -= 1
+        return "run" if self.left >= 0 else self.then
+
+    def report(self, **progress: Any) -> None:
+        self.told.append(progress)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("SCALING_HOME", str(home))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("text") / "verse.txt"
+    path.write_text("".join(f"{n} bottles of ale on the wall, {n * 7 % 13} more in the hall.\n" for n in range(400)))
+    return str(path)
+
+
+@pytest.fixture
+def spec(text: str) -> TrainSpec:
+    return TrainSpec(
+        "small",
+        40 * BATCH,
+        ModelSpec(width=16, layers=1, context=16),
+        DataSpec("text", text, validation_tokens=256),
+        OptimiserSpec(batch_tokens=BATCH, warmup_steps=4),
+        log_every=4,
+        validate_every=10,
+        seed=3,
+    )
+
+
+def run(spec: TrainSpec, path: Path, watch: Watch | None = None) -> RunFolder:
+    folder = RunFolder(path)
+    if not (path / "spec.json").exists():
+        folder.create(spec.to_json())
+    train(spec, folder, watch or Watch())
+    return folder
+
+
+def lines(folder: RunFolder) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.items() if k not in CLOCK} for row in folder.metrics()]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["module"]
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    one, other = weights(first), weights(second)
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_learns_and_says_what_it_was(spec: TrainSpec, tmp_path: Path) -> None:
+    watch = Watch()
+    folder = run(replace(spec, tokens=150 * BATCH), tmp_path / "a", watch)
+    result = folder.result
+    assert result is not None
+    assert result["loss"] < 3.2 < math.log(256)  # it has learned which letters there are
+    assert result["bits_per_byte"] == pytest.approx(result["loss"] / math.log(2))
+    assert result["n_params"] == 12 * 16**2 + 256 * 16
+    assert result["counts"]["total"] == result["n_params"] + 256 * 16
+    assert result["flops_6nd"] == 6 * result["n_params"] * 150 * BATCH
+    assert result["data"]["sha256"]
+    assert watch.told[-1]["steps"] == 150
+    rows = list(folder.metrics())
+    assert [r["step"] for r in rows if "val_loss" in r] == list(range(10, 151, 10))
+    assert rows[-1]["val_loss"] == result["loss"]
+
+
+def test_a_resumed_run_is_the_run_that_was_never_stopped(spec: TrainSpec, tmp_path: Path) -> None:
+    straight = run(spec, tmp_path / "straight")
+    stopped = run(spec, tmp_path / "stopped", Watch(22))
+    assert stopped.result is None
+    assert torch.load(stopped.last, weights_only=True)["step"] == 22
+    run(spec, tmp_path / "stopped")
+    assert lines(stopped) == lines(straight)
+    assert same_weights(stopped.last, straight.last)
+    assert stopped.result["loss"] == straight.result["loss"]  # type: ignore[index]
+
+
+def test_a_branch_off_a_trunk_is_the_single_run(spec: TrainSpec, tmp_path: Path) -> None:
+    whole = run(spec, tmp_path / "whole")
+    trunk = replace(spec, name="trunk", role="trunk", tokens=60 * BATCH, keep_at=(28 * BATCH,))
+    run(trunk, tmp_path / "trunk", Watch(35))  # the trunk need not have ended
+    branch = run(replace(spec, start=StartSpec("trunk", 28 * BATCH)), tmp_path / "branch")
+    assert same_weights(branch.last, whole.last)
+    assert lines(branch) == [row for row in lines(whole) if row["step"] > 28]
+    result = branch.result
+    assert result is not None
+    assert (result["tokens"], result["own_tokens"]) == (40 * BATCH, 12 * BATCH)
+
+
+def test_fine_tuning_takes_the_weights_alone_and_is_marked(spec: TrainSpec, tmp_path: Path) -> None:
+    first = run(replace(spec, tokens=8 * BATCH), tmp_path / "first")
+    start = StartSpec("first", kind="fine-tune")
+    other = replace(spec, name="tuned", tokens=BATCH, data=replace(spec.data, seed=9), start=start)
+    other = replace(other, optimiser=replace(other.optimiser, matrix_lr=0.0, other_lr=0.0))
+    tuned = run(other, tmp_path / "tuned")
+    assert same_weights(tuned.last, first.last)
+    assert tuned.result["start"]["kind"] == "fine-tune"  # type: ignore[index]
+    with pytest.raises(UserError, match="must go on with the data"):
+        run(replace(other, start=StartSpec("first")), tmp_path / "wrong")
+    with pytest.raises(UserError, match="another network"):
+        run(replace(other, model=replace(spec.model, layers=2)), tmp_path / "wider")
+
+
+def test_parts_of_a_batch_give_what_the_batch_gives(spec: TrainSpec, tmp_path: Path) -> None:
+    one = run(spec, tmp_path / "one")
+    two = run(replace(spec, optimiser=replace(spec.optimiser, accumulate=2)), tmp_path / "two")
+    assert two.result["loss"] == pytest.approx(one.result["loss"], rel=1e-3)  # type: ignore[index]
+    first, other = lines(one)[0], lines(two)[0]
+    assert other["loss"] == pytest.approx(first["loss"], rel=1e-5)
+    with pytest.raises(UserError, match="does not divide into parts"):
+        run(replace(spec, optimiser=replace(spec.optimiser, accumulate=3)), tmp_path / "three")
+
+
+def test_two_processes_give_what_one_gives(spec: TrainSpec, tmp_path: Path) -> None:
+    short = replace(spec, tokens=12 * BATCH)
+    one, watch = run(short, tmp_path / "one"), Watch()
+    two = run(replace(short, processes=2), tmp_path / "two", watch)
+    assert two.result["processes"] == 2  # type: ignore[index]
+    assert two.result["loss"] == pytest.approx(one.result["loss"], rel=1e-4)  # type: ignore[index]
+    assert watch.told[-1]["steps"] == 12
+
+
+def test_a_loss_that_is_no_number_ends_the_run(spec: TrainSpec, tmp_path: Path) -> None:
+    wild = replace(spec, optimiser=replace(spec.optimiser, other_lr=1e30, clip=0))
+    with pytest.raises(UserError, match=r"diverged at step \d+"):
+        run(wild, tmp_path / "wild")
+    folder = RunFolder(tmp_path / "wild")
+    assert folder.result is None
+    assert list(folder.metrics())[-1]["event"] == "diverged"
+    assert not folder.last.exists()  # nothing broken was saved
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(spec: TrainSpec, tmp_path: Path) -> None:
+    still = replace(spec.optimiser, matrix_lr=0.0, other_lr=0.0, early_stopping=2)
+    folder = run(replace(spec, optimiser=still), tmp_path / "still")
+    assert folder.result["steps"] == 30  # type: ignore[index]  # the first look counts as an improvement
+    assert folder.result["ended_early"]  # type: ignore[index]
+
+
+def test_a_run_that_cannot_be_is_refused(spec: TrainSpec, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no device"):
+        run(replace(spec, device="abacus"), tmp_path / "a")
+    with pytest.raises(UserError, match="no data source"):
+        run(replace(spec, data=DataSpec("dreams")), tmp_path / "b")
+    assert json.loads((tmp_path / "a" / "spec.json").read_text())["device"] == "abacus"
