@@ -13,6 +13,8 @@ PAGES = (
     st.Page("pages/views/runs.py", title="Runs", icon=":material/scatter_plot:", default=True),
     st.Page("pages/views/law.py", title="Law", icon=":material/show_chart:", url_path="law"),
     st.Page("pages/views/plan.py", title="Plan", icon=":material/explore:", url_path="plan"),
+    st.Page("pages/views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
+    st.Page("pages/views/devices.py", title="Devices", icon=":material/memory:", url_path="devices"),
 )
 
 st.navigation(PAGES).run()

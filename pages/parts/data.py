@@ -11,6 +11,7 @@ import streamlit as st
 from pages.parts import state
 from scaling_core.errors import UserError
 from scaling_core.fitting import Constraint, FitResult, Objective, Recommendation, Selection, fit, recommend
+from scaling_core.jobs import Queue
 from scaling_core.laws import get_law
 from scaling_core.planning import Basis, Scenario, basis_of_fit, basis_of_published, budgets, frontier, get_published
 from scaling_core.records import Records
@@ -25,6 +26,11 @@ def store() -> UploadStore:
 def records() -> Records:
     """Return the named records of the workspace."""
     return Records(home())
+
+
+def queue() -> Queue:
+    """Return the training jobs of the workspace."""
+    return Queue(home())
 
 
 def run_ids() -> tuple[str, ...]:

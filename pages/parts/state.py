@@ -29,10 +29,12 @@ from scaling_core.fitting import (
     get_objective,
     parse_constraints,
 )
+from scaling_core.jobs.executors import EXECUTORS
 from scaling_core.laws import get_law
 from scaling_core.planning import PRECISIONS, PUBLISHED, Budget, Demand, known_hardware
 from scaling_core.planning.typed import read_amount_of, read_peak, read_price
 from scaling_core.runs import Overrides, samples
+from scaling_core.training.asked import TASKS, WAYS, read_runs
 
 AUTO = "auto"
 OWN_FIT = "fit"
@@ -41,12 +43,18 @@ MAX_DROP = 20
 LAW_SECTIONS = ("backtest", "laws", "residuals", "parameters", "influence", "approaches", "keep")
 #: What explains a plan, below its chart.
 PLAN_SECTIONS = ("trust", "sizes", "life", "data", "machine", "next", "matters", "laws", "whatif", "keep")
+#: What is asked of the next ladder, and which one is looked at: opening other runs changes none of it.
+TRAINING = (
+    "way", "task", "text", "amount", "grid_sizes", "grid_budgets", "asked_runs", "device", "executor", "slot_price",
+    "ladder",
+)  # fmt: skip
 THIS_MACHINE = "this machine"
 #: Before the name of an accelerator of one's own.
 OWN = "own:"
 #: Before the name of a kept fit.
 KEPT = "kept:"
 _MAX_TEXT = 200
+_MAX_PATH = 1000
 _ADOPTED, _PUBLISHED_URL = "_adopted", "_published_url"
 _ALWAYS_WRITTEN = "runs"
 
@@ -142,6 +150,17 @@ def _hardware(text: str) -> str:
     return _short(text)
 
 
+def _path(text: str) -> str:
+    if len(text) > _MAX_PATH:
+        raise ValueError(text)
+    return text
+
+
+def _asked_runs(text: str) -> str:
+    read_runs(text)
+    return _path(text)
+
+
 def _published(text: str) -> list[str]:
     return [_one_of(*PUBLISHED)(name) for name in text.split(",") if name]
 
@@ -204,6 +223,17 @@ CONTROLS: dict[str, Control] = {
         Control("experiment_budget", "", _budget),
         Control("experiment_aim", "loss", _one_of("loss", "params")),
         Control("closer", PLAN_SECTIONS[0], _one_of(*PLAN_SECTIONS)),
+        Control("way", WAYS[0], _one_of(*WAYS)),
+        Control("task", "stdlib", _one_of(*TASKS)),
+        Control("text", "", _path),
+        Control("amount", "20 min", _short),
+        Control("grid_sizes", 4, _whole(1, 8)),
+        Control("grid_budgets", 4, _whole(1, 8)),
+        Control("asked_runs", "", _asked_runs),
+        Control("device", "auto", _short),
+        Control("executor", "local", _one_of(*EXECUTORS)),
+        Control("slot_price", "", _price),
+        Control("ladder", 0, _whole(0, 10**9)),
     )
 }
 
@@ -245,6 +275,13 @@ def put(**values: Any) -> None:
     for key, value in values.items():
         assert key in CONTROLS, key
         st.session_state[key] = value
+
+
+def open_runs(ids: str) -> None:
+    """Callback: open other runs. Choices that were made about the former ones no longer apply."""
+    kept = ("basis", "objective", "budget", *TRAINING)
+    put(**{key: control.default for key, control in CONTROLS.items() if key not in kept})
+    put(runs=ids)
 
 
 def complaints() -> list[str]:

@@ -85,7 +85,7 @@ def take_sample() -> None:
     st.session_state[_ZONE] = st.session_state.get(_ZONE, 0) + 1
     st.session_state.pop(_REFUSED, None)
     if name := st.session_state["sample"]:  # none where the open one was clicked again
-        open_runs(name)
+        state.open_runs(name)
 
 
 def take_uploads(zone: str) -> None:
@@ -102,16 +102,9 @@ def take_uploads(zone: str) -> None:
             refused.append(error)
     st.session_state[_REFUSED] = refused
     if readable:
-        open_runs(",".join(readable))
+        state.open_runs(",".join(readable))
     elif not refused:  # the last file was taken out of the zone
-        open_runs(state.CONTROLS["runs"].default)
-
-
-def open_runs(ids: str) -> None:
-    """Other runs: choices that were made about the former ones no longer apply."""
-    kept = ("basis", "objective", "budget")
-    state.put(**{k: c.default for k, c in state.CONTROLS.items() if k not in kept})
-    state.put(runs=ids)
+        state.open_runs(state.CONTROLS["runs"].default)
 
 
 def facts(runs: RunTable) -> str:
