@@ -87,8 +87,13 @@ def _curves(canvas: Canvas, curves: pd.DataFrame, scale: alt.Scale) -> list[alt.
     ]
 
 
+def _size_colour(scale: alt.Scale) -> alt.Color:
+    """The same words in every layer: where one has no legend, Vega-Lite draws none."""
+    return alt.Color("size:N", scale=scale, sort=list(scale.to_dict()["domain"]), legend=alt.Legend(title=_SIZE))
+
+
 def _ring_layers(canvas: Canvas, rings: pd.DataFrame, scale: alt.Scale) -> list[alt.Chart]:
-    base = canvas.frames.chart("rings", rings).encode(x=canvas.x(), color=alt.Color("size:N", scale=scale, legend=None))
+    base = canvas.frames.chart("rings", rings).encode(x=canvas.x(), color=_size_colour(scale))
     told = [("run", "run"), ("__params", "N"), ("__tokens", "D"), ("__flops", "C"), ("said", "forecast"),
             ("interval", "interval")]  # fmt: skip
     ring = base.mark_point(size=110, strokeWidth=1.8, strokeDash=[3, 2], filled=False, clip=True)
@@ -105,7 +110,7 @@ def _point_layer(canvas: Canvas, points: pd.DataFrame, scale: alt.Scale) -> alt.
     return mark.encode(
         x=canvas.x(),
         y=canvas.y(),
-        color=alt.Color("size:N", scale=scale, sort=list(scale.to_dict()["domain"]), legend=alt.Legend(title=_SIZE)),
+        color=_size_colour(scale),
         shape=alt.Shape("kind:N", scale=shapes, legend=None),
         tooltip=[alt.Tooltip(f"{name}:N", title=title or "in the law") for name, title in told],
     )

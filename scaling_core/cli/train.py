@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,10 @@ from scaling_core.cli.train_report import plan_text, results_of, summary_text
 from scaling_core.cli.train_watch import watch
 from scaling_core.errors import UserError
 from scaling_core.jobs.executors import EXECUTORS, make_executor
-from scaling_core.jobs.launch import ensure_supervisor
-from scaling_core.jobs.model import JobRequest
 from scaling_core.jobs.store import Queue
+from scaling_core.jobs.submit import submit_ladder
 from scaling_core.runs import home
+from scaling_core.training.asked import read_amount
 from scaling_core.training.from_runs import ladder_from_runs
 from scaling_core.training.ladder import Ladder, plan_ladder, to_meta
 from scaling_core.training.ladder_file import ladder_toml, read_ladder
@@ -30,9 +29,6 @@ from scaling_core.training.presets import PRESETS, SHAPES, for_flops, for_second
 from scaling_core.training.spec import DataSpec
 from scaling_core.training.speed import Speed
 from scaling_core.training.timing import measure_speed, speed_here
-
-_TIME = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|hours?|minutes?|seconds?)\s*$", re.IGNORECASE)
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def add(commands: Any) -> None:
@@ -77,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
         return
     if not options.json:
         show(plan_text(ladder))
-    number = enqueue(queue, ladder, options.executor)
+    number = submit_ladder(queue, ladder, options.executor)
     _follow(options, queue, number, ladder.spec)
 
 
@@ -175,18 +171,12 @@ def _write(path: Path, spec: LadderSpec) -> None:
         raise UserError(f"The ladder cannot be written: {error.strerror or error}.", where=str(path)) from None
 
 
-def enqueue(queue: Queue, ladder: Ladder, executor: str = "local") -> int:
-    """Queue a ladder and see that somebody works on it. Returns its number."""
-    requests = [JobRequest(**vars(job)) for job in ladder.requests()]
-    number = queue.add_ladder(ladder.spec.name, requests, meta=to_meta(ladder), executor=executor)
-    (queue.ladder(number).folder / "LADDER.toml").write_text(ladder_toml(ladder.spec), encoding="utf-8")
-    ensure_supervisor(queue.home)
-    return number
-
-
 def _time(text: str) -> float:
     """A time as people write it: ``90s``, ``20min``, ``1h``."""
-    match = _TIME.match(text)
-    if not match or not float(match[1]):
+    try:
+        kind, amount = read_amount(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(error.what) from None
+    if kind != "seconds":
         raise argparse.ArgumentTypeError(f"{text} is no time: write 90s, 20min or 1h")
-    return float(match[1]) * _UNIT_S[match[2][0].lower()]
+    return amount

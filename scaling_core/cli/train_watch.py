@@ -65,7 +65,8 @@ def law_so_far(folder: Path, how: ForecastSpec) -> str:
     except UserError:
         return ""
     values = " ".join(f"{name} {format_number(value, 3)}" for name, value in fit.parameters.items())
-    return f"law of {fit.n_points}: {values}, rms {100 * fit.scatter():.2f}%"
+    doubt = "" if fit.certificate.grade == "good" else f", {fit.certificate.grade}"
+    return f"law of {fit.n_points}: {values}, rms {100 * fit.scatter():.2f}%{doubt}"
 
 
 class Bar:

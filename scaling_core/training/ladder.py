@@ -34,6 +34,8 @@ _FORECAST_S = 4.0
 _STARTING_S = 6.0
 #: A trunk looks at the validation windows so many times, for the eye; runs look where they end.
 _TRUNK_LOOKS = 4
+#: Lines of metrics of the longest run of a size; its branches log as often, so that all curves are equally smooth.
+_LINES = 200
 #: An order that shows a law early is kept unless it costs more than this share over the quickest known.
 _PATIENCE = 0.05
 _MOST_JOBS = 400
@@ -327,7 +329,7 @@ def _rungs_of(spec: LadderSpec, model: ModelSpec, budgets: tuple[float, ...], fa
     ends = _ends(spec, budgets, params, flops)
     size = f"w{model.width}-l{model.layers}" + (f"-h{model.heads}" if model.heads else "")
     names = _names(size, ends)
-    whole = _whole(spec, model)
+    whole = replace(_whole(spec, model), log_every=max(1, _steps(max(ends), spec.optimiser) // _LINES))
     if not _branches(spec):
         for tokens in ends:
             run = replace(whole, name=names[tokens], tokens=tokens, validate_every=_steps(tokens, spec.optimiser))

@@ -51,23 +51,6 @@ def planned(folder: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=["run", "role", "params", "tokens", "flops"])
 
 
-def lines(folder: Path) -> pd.DataFrame:
-    """The metrics of every run and trunk of a ladder so far, for a chart of training curves.
-
-    Has ``run``, ``params``, ``step``, ``tokens``, ``loss``, ``val_loss`` and what else is logged; runs in the order of
-    their names, rows in the order of their steps. Branches begin where they left their trunk.
-    """
-    sizes = {str(dot["run"]).rpartition("-")[0]: float(dot["params"]) for dot in planned(folder).to_dict("records")}
-    frames = []
-    for path in sorted(folder.glob("*/metrics.jsonl")):
-        rows = pd.DataFrame(list(RunFolder(path.parent).metrics()))
-        if {"tokens", "loss"} <= set(rows):
-            size = sizes.get(path.parent.name.rpartition("-")[0], float("nan"))
-            frames.append(rows.assign(run=path.parent.name, params=size))
-    empty = pd.DataFrame(columns=["run", "params", "step", "tokens", "loss", "val_loss"])
-    return pd.concat(frames, ignore_index=True) if frames else empty
-
-
 def table_of(rows: pd.DataFrame, source: str = "ladder") -> RunTable:
     """Runs in ``COLUMNS`` as a table that a law can be fitted to."""
     frame = rows.reset_index(drop=True)

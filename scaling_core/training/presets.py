@@ -22,6 +22,7 @@ _RATIO = 8.0
 #: Share of the time that a plan may fill: estimates err, and a ladder should end within its time.
 _FILL = 0.85
 _ROUNDS = 40
+#: In less time than this nothing is compiled: half a minute for each run is more than most of them take to train.
 _LONG_S = 1800.0
 
 
@@ -81,8 +82,7 @@ def from_preset(
     """
     preset = get_preset(name)
     data = replace(data or DataSpec(), validation_tokens=preset.validation_tokens)
-    # Compiling takes half a minute for each size, more than these runs take to train.
-    base = LadderSpec(preset.name, SHAPES[:1], (1e6,), data=data, compile=False if preset.seconds < _LONG_S else None)
+    base = LadderSpec(preset.name, SHAPES[:1], (1e6,), data=data)
     return for_seconds(preset.seconds, base, speed, slots, preset.sizes, preset.budgets, preset.fitted, facts)
 
 
@@ -110,6 +110,8 @@ def for_seconds(
     UserError
         If not even the smallest ladder ends in that time.
     """
+    if base.compile is None and seconds < _LONG_S:
+        base = replace(base, compile=False)
     return _filled(lambda ladder: ladder.seconds / (_FILL * seconds), base, speed, slots, sizes, budgets, fitted, facts)
 
 

@@ -23,7 +23,7 @@ from scaling_core.training.forecast import (
 from scaling_core.training.ladder import Facts, Ladder, plan_ladder
 from scaling_core.training.ladder_spec import ForecastSpec, LadderSpec
 from scaling_core.training.models.base import DataShape
-from scaling_core.training.outcomes import finished, lines, planned
+from scaling_core.training.outcomes import finished, planned
 from scaling_core.training.speed import SUPPOSED
 
 TRUTH = {"E": 0.74, "A": 40.0, "B": 900.0, "alpha": 0.42, "beta": 0.55}
@@ -178,17 +178,6 @@ def test_trunks_and_tuned_and_torn_results_are_no_points(made: tuple[Path, Ladde
     assert planned(folder).empty
     (folder / "ladder.json").write_text(json.dumps({"meta": {"dots": ladder.dots.to_dict("records")}}))
     assert len(planned(folder)) == 16
-
-
-def test_lines_of_all_runs_know_their_size(made: tuple[Path, Ladder]) -> None:
-    folder, ladder = made
-    (folder / "ladder.json").write_text(json.dumps({"meta": {"dots": ladder.dots.to_dict("records")}}))
-    assert lines(folder).empty
-    for name in ("w16-l2-trunk", "w64-l4-262k"):
-        (folder / name / "metrics.jsonl").write_text('{"step": 1, "tokens": 1024, "loss": 5.0}\n{"step": 2, "tok')
-    drawn = lines(folder)
-    assert list(drawn["run"]) == ["w16-l2-trunk", "w64-l4-262k"]
-    assert list(drawn["params"]) == [10_240, 212_992]
 
 
 def test_a_forecast_job_reads_its_own_words() -> None:
