@@ -12,8 +12,9 @@ from scaling_core.charts.figure import Figure
 from scaling_core.charts.labels import haloed
 from scaling_core.charts.palette import Palette
 from scaling_core.planning.figures import passes as written
+from scaling_core.planning.figures import size
 from scaling_core.planning.repeats import NO_RETURN, REPEATED_TOKENS, effective, no_return
-from scaling_core.units import format_count, format_number
+from scaling_core.units import format_number
 
 _HEIGHT = 400
 _Y_TITLE = "Worth in new tokens / unique tokens"
@@ -135,7 +136,7 @@ def _plan(canvas: Canvas, plan: float, unique: float, decay: float) -> list[alt.
     shown = plan >= _LEAST
     rows = pd.DataFrame({
         "passes": [max(plan, low)], "worth": [max(worth, low)], "shown": [shown],
-        "text": [f"the plan: {passes}"], "second": [f"worth {format_count(worth * unique)} new tokens"],
+        "text": [f"the plan: {passes}"], "second": [f"worth {size(worth * unique)} new tokens"],
     })  # fmt: skip
     base = canvas.frames.chart("plan", rows)
     side, across, down = ("left", 12, 6) if shown else ("left", 110, -22)  # below the line, which rises there

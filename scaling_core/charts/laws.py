@@ -14,8 +14,9 @@ from scaling_core.charts.labels import apart_on_log
 from scaling_core.charts.measured import axis_title, in_metric, is_log
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
+from scaling_core.planning.figures import size as written
 from scaling_core.runs.metrics import LOSS, Metric
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.units import format_flops, format_number
 
 _HEIGHT, _LINE_HEIGHT = 250, 22
 #: Share of a panel that two labels of lines need between them.
@@ -56,8 +57,8 @@ def laws_chart(rows: pd.DataFrame, flops: float, palette: Palette, metric: Metri
 def _texts(rows: pd.DataFrame) -> dict[str, list[str]]:
     return {
         "flops_text": [format_flops(v) for v in rows["flops"]],
-        "params_text": [format_count(v) for v in rows["params"]],
-        "tokens_text": [format_count(v) for v in rows["tokens"]],
+        "params_text": [written(v) for v in rows["params"]],
+        "tokens_text": [written(v) for v in rows["tokens"]],
         "loss_text": [format_number(v, 4) for v in rows["loss"]],
     }
 
@@ -106,7 +107,7 @@ def _at(law: pd.DataFrame, flops: float) -> tuple[str, str]:
     x = np.log(law["flops"].to_numpy(dtype=float))
     n = float(np.exp(np.interp(math.log(flops), x, np.log(law["params"].to_numpy(dtype=float)))))
     loss = float(np.interp(math.log(flops), x, law["loss"].to_numpy(dtype=float)))
-    return format_count(n), format_number(loss, 4) if math.isfinite(loss) else ""
+    return written(n), format_number(loss, 4) if math.isfinite(loss) else ""
 
 
 def _panel(

@@ -12,7 +12,8 @@ from scaling_core.charts.axes import domain_of, x_channel, y_channel
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.planning.figures import size as written
+from scaling_core.units import format_flops, format_number
 
 _SIZE_HEIGHT, _SAVING_HEIGHT = 240, 150
 _COUNT_LABEL = "replace(format(datum.value, '~s'), 'G', 'B')"
@@ -43,9 +44,9 @@ def lifetime_chart(rows: pd.DataFrame, palette: Palette, asked: float | None = N
 def _with_texts(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.reset_index(drop=True).assign(
         percent=100 * rows["lifetime_saving"].to_numpy(),
-        demand_text=[format_count(v) for v in rows["demand_tokens"]],
-        params_text=[format_count(v) for v in rows["params"]],
-        tokens_text=[format_count(v) for v in rows["tokens"]],
+        demand_text=[written(v) for v in rows["demand_tokens"]],
+        params_text=[written(v) for v in rows["params"]],
+        tokens_text=[written(v) for v in rows["tokens"]],
         flops_text=[format_flops(v) for v in rows["lifetime_flops"]],
         saving_text=[_percent(v) for v in rows["lifetime_saving"]],
     )
@@ -67,11 +68,11 @@ def _asked(asked: float | None, drawn: pd.DataFrame, domain: tuple[float, float]
         return pd.DataFrame(columns=["demand_tokens", "text", "text_short", "side"], dtype=object)
     size = math.exp(_between(asked, drawn["demand_tokens"], np.log(drawn["params"])))
     saved = _between(asked, drawn["demand_tokens"], drawn["lifetime_saving"])
-    text = f"asked: {format_count(asked)} tokens, best with {format_count(size)} parameters, saves {_percent(saved)}"
+    text = f"asked: {written(asked)} tokens, best with {written(size)} parameters, saves {_percent(saved)}"
     middle = math.log(domain[0] * domain[1]) / 2
     return pd.DataFrame({
         "demand_tokens": [asked], "text": [text],
-        "text_short": [f"{format_count(size)} saves {_percent(saved)}"],
+        "text_short": [f"{written(size)} saves {_percent(saved)}"],
         "side": ["right" if math.log(asked) > middle - 0.05 else "left"],
     })  # fmt: skip
 

@@ -14,8 +14,9 @@ from scaling_core.charts.measured import axis_title, in_metric, is_log
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW
 from scaling_core.planning.figures import hours, money
+from scaling_core.planning.figures import size as written
 from scaling_core.runs.metrics import LOSS, Metric
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.units import format_flops, format_number
 
 _HEIGHT = 380
 _SIZE_LABEL = "replace(format(datum.value, '~s'), 'G', 'B')"
@@ -80,7 +81,7 @@ def _with_texts(rows: pd.DataFrame) -> pd.DataFrame:
         cost_text=[money(v) for v in rows["cost_usd"]],
         hours_text=[hours(v) for v in rows["gpu_hours"]],
         flops_text=[format_flops(v) for v in rows["flops"]],
-        params_text=[format_count(v) for v in rows["params"]],
+        params_text=[written(v) for v in rows["params"]],
         loss_text=[with_interval(*values) for values in pairs],
     )
 

@@ -16,8 +16,9 @@ from scaling_core.charts.palette import Palette
 from scaling_core.charts.pareto import cost_channel, with_interval
 from scaling_core.laws import Array
 from scaling_core.planning.figures import money
+from scaling_core.planning.figures import size as written
 from scaling_core.runs.metrics import LOSS, Metric
-from scaling_core.units import format_count, format_flops
+from scaling_core.units import format_flops
 
 _HEIGHT = 420
 #: Share of the axes that names need between them, and bars of plans that cost the same.
@@ -70,8 +71,8 @@ def _with_texts(
         side=np.where(known[cost] < middle, "left", "right"),
         cost_text=[money(v) for v in known["cost_usd"]],
         flops_text=[format_flops(v) for v in known["flops"]],
-        params_text=[format_count(v) for v in known["params"]],
-        tokens_text=[format_count(v) for v in known["tokens"]],
+        params_text=[written(v) for v in known["params"]],
+        tokens_text=[written(v) for v in known["tokens"]],
         loss_text=[with_interval(*values) for values in pairs],
     )
 

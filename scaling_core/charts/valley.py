@@ -16,8 +16,9 @@ from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.measured import axis_title, in_metric, is_log, short_title
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.readout import NARROW, ROW_HEIGHT, Told, numbers, write
+from scaling_core.planning.figures import size as written
 from scaling_core.runs.metrics import LOSS, Metric
-from scaling_core.units import format_count, format_number, format_ratio
+from scaling_core.units import format_number, format_ratio
 
 #: Name of the Vega parameter that the slider moves: steps from the best size.
 SIZE = "size"
@@ -68,8 +69,8 @@ def _with_texts(rows: pd.DataFrame) -> pd.DataFrame:
     """Steps from the best size, and every sentence of the read-out; what a size cannot reach is left empty."""
     out = rows.reset_index(drop=True).replace([np.inf, -np.inf], np.nan)
     out["step"] = out.index - int((out["factor"] - 1).abs().to_numpy().argmin())
-    out["params_text"] = [format_count(v) for v in out["params"]]
-    out["tokens_text"] = [format_count(v) for v in out["tokens"]]
+    out["params_text"] = [written(v) for v in out["params"]]
+    out["tokens_text"] = [written(v) for v in out["tokens"]]
     out["tokens_per_param_text"] = [format_number(v) for v in out["tokens_per_param"]]
     out["loss_text"] = [format_number(v, 4) for v in out["loss"]]
     pairs = zip(out["loss_low"], out["loss_high"], strict=True)

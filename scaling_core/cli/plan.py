@@ -17,12 +17,12 @@ from scaling_core.cli.scenario import add_scenario, overridden, scenario_of
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
 from scaling_core.planning import PUBLISHED, Basis, basis_of_fit, basis_of_published, get_published, plan
-from scaling_core.planning.figures import duration, energy, hours, money, passes, rate
+from scaling_core.planning.figures import duration, energy, hours, money, passes, rate, saving, size
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.typed import asked_back
 from scaling_core.runs import LOSS, Metric, Upload
-from scaling_core.units import format_count, format_flops, format_number, format_percent
+from scaling_core.units import format_flops, format_number, format_percent
 
 
 def add(commands: Any) -> None:
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"note: {', '.join(instead)} in place of what {options.scenario} says", file=sys.stderr)
     for doubt in asked_back(options.budget or "", scenario.flops):
         print(f"note: {doubt}", file=sys.stderr)
-    show(json_text(_report(answer, metric)) if options.json else _text(answer, metric, basis, scenario))
+    show(json_text(answer.to_json(metric)) if options.json else _text(answer, metric, basis, scenario))
 
 
 _EXTRAS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
@@ -56,17 +56,8 @@ _EXTRAS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("days", "time", duration),
     ("energy_kwh", "energy", energy),
     ("lifetime_flops", "lifetime FLOPs", format_flops),
-    ("lifetime_saving", "saved over its life", format_percent),
+    ("lifetime_saving", "saved over its life", saving),
 )
-
-
-def _report(answer: Plan, metric: Metric) -> dict[str, Any]:
-    """The plan, in which ``loss`` is the cost of another metric where one was fitted, and then the metric itself."""
-    report = answer.to_json()
-    if metric != LOSS:
-        value, interval = _shown(answer, metric)
-        report["metric"] = {"text": metric.text, "fitted": metric.cost_title, "value": value, "interval": interval}
-    return report
 
 
 def _shown(answer: Plan, metric: Metric) -> tuple[float, tuple[float, ...]]:
@@ -93,8 +84,8 @@ def _text(answer: Plan, metric: Metric, basis: Basis, scenario: Scenario) -> str
 
     lines = [f"With {format_flops(answer.flops)} FLOPs:", f"  {'law':<22} {basis.title}"]
     for name, title, write in (
-        ("params", "parameters", format_count),
-        ("tokens", "tokens", format_count),
+        ("params", "parameters", size),
+        ("tokens", "tokens", size),
         ("tokens_per_param", "tokens per parameter", format_number),
         ("loss", "loss", lambda v: format_number(v, 4)),
     ):

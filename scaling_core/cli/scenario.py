@@ -14,10 +14,10 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import PRECISIONS, Basis, Budget, Demand, Scenario, Terms, get_hardware
 from scaling_core.planning.budget import DEFAULT_MFU
-from scaling_core.planning.goal import read_goal
+from scaling_core.planning.goal import example, read_goal
 from scaling_core.planning.hardware import Hardware
 from scaling_core.planning.typed import refuse_a_size_as_goal
-from scaling_core.runs import Upload
+from scaling_core.runs import LOSS, Upload
 
 #: Ways to say how much, of which one is given.
 BUDGETS = ("flops", "usd", "gpu_hours", "days", "budget", "loss", "as_good_as")
@@ -36,7 +36,11 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     much.add_argument("--days", type=values.positive, metavar="X", help="days on all --gpus")
     much.add_argument("--budget", metavar="TEXT", help="any of these as text: '$2M', '3 weeks', '200 MWh'")
     much.add_argument("--loss", type=values.positive, metavar="L", help="a loss to reach at the lowest cost")
-    much.add_argument("--as-good-as", metavar="MODEL", help="the loss of a model by the law: '70B on 1.4T'")
+    much.add_argument(
+        "--as-good-as",
+        metavar="TEXT",
+        help="as good as a model by the law, '70B on 1.4T', or as a value of the metric that was fitted",
+    )
     much.add_argument("--scenario", metavar="FILE.json", help="a scenario that was saved; other options "
                       "take the place of what it says")  # fmt: skip
     what = parser.add_argument_group("what else is asked")
@@ -113,9 +117,18 @@ def _spelt(name: str) -> str:
 
 def _loss(options: argparse.Namespace, basis: Basis) -> float | None:
     if options.as_good_as is None:
-        return None if options.loss is None else float(options.loss)
+        return None if options.loss is None else _loss_itself(options.loss, basis)
     refuse_a_size_as_goal(options.as_good_as)
     return read_goal(options.as_good_as, basis)
+
+
+def _loss_itself(loss: float, basis: Basis) -> float:
+    if basis.metric != LOSS:
+        raise UserError(
+            f"This law is of {basis.metric.title}: it does not know the loss.", where="--loss",
+            fix=f"Give --as-good-as {example(basis.metric)}, or --as-good-as '70B on 1.4T'.",
+        )  # fmt: skip
+    return float(loss)
 
 
 def _flops(options: argparse.Namespace, terms: Terms) -> float | None:

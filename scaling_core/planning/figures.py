@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scaling_core.units import format_count, format_flops, format_number, format_ratio
+from scaling_core.units import format_count, format_flops, format_number, format_percent, format_ratio
 
 #: Below this many times, how far something lies beyond is said in percent: “1.0×” says nothing.
 _NEAR = 1.1
@@ -83,6 +83,13 @@ def carbon(kg: float) -> str:
     if not math.isfinite(kg):
         return "unknown"
     return f"{_count(kg / 1000, 3)} t" if kg >= 1000 else f"{_small(kg, 3)} kg"
+
+
+def saving(share: float) -> str:
+    """Write a share saved: ``0.55%``; where it is spent more instead, how many times: ``none, 4.6× the cost``."""
+    if share >= 0 or not math.isfinite(share):
+        return format_percent(share)
+    return f"none, {format_ratio(1 - share)} the cost"
 
 
 def beyond_by(times: float) -> str:

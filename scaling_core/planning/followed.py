@@ -14,6 +14,7 @@ from scaling_core.planning.plan import Plan
 from scaling_core.planning.repeats import SOURCE, Decays
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import TWO_POWERS
+from scaling_core.runs.metrics import LOSS
 from scaling_core.units import format_latex
 
 _CHINCHILLA = "Hoffmann et al. 2022, arXiv 2203.15556, eq. 4"
@@ -58,7 +59,8 @@ def _law(basis: Basis) -> list[Step]:
     if basis.law is None:
         return []
     numbers = dict(zip(basis.law.parameter_names, map(format_latex, basis.theta.tolist()), strict=True))
-    return [Step("Loss of a model", basis.law.formula(numbers), basis.law.source)]
+    what = "Loss of a model" if basis.metric == LOSS else f"{basis.metric.cost_title} of a model"
+    return [Step(what, basis.law.formula(numbers), basis.law.source)]
 
 
 def _repeats(basis: Basis, scenario: Scenario, answer: Plan) -> list[Step]:
@@ -81,8 +83,13 @@ def _surplus(basis: Basis, scenario: Scenario, answer: Plan, decays: Decays) -> 
     surface = basis.surface(scenario, basis.theta[None])
     enough = float(surface.enough[0, 0])
     worth = float(surface.worth_of_params(np.array([[answer.params]]))[0, 0])
+    start = (
+        r"U_N = \left(\frac{A}{B}\right)^{1/\alpha} U = "
+        if _is_tied(basis)
+        else r"U_N = \left(\frac{\alpha A}{\beta B}\right)^{1/\alpha} U^{\beta/\alpha} = "
+    )
     latex = (
-        r"U_N = \left(\frac{\alpha A}{\beta B}\right)^{1/\alpha} U^{\beta/\alpha} = " + _n(enough) + r", \quad "
+        start + _n(enough) + r", \quad "
         r"N' = U_N + U_N R_N\left(1 - e^{-(N/U_N - 1)/R_N}\right) = " + _n(worth)
         if answer.params > enough
         else rf"N \le U_N = {_n(enough)}: \quad N' = N = {_n(answer.params)}"
@@ -110,20 +117,52 @@ def _choice(basis: Basis, scenario: Scenario, answer: Plan) -> list[Step]:
     if scenario.loss is not None:
         least = rf"\min_{{N, D}}\; C = 6ND \quad\text{{with}}\quad L(N, D) = {_n(scenario.loss)}: \quad "
         return [Step("N and D", f"{least}{found}", _CHINCHILLA)]
-    return [_split(basis, scenario, found, c)]
+    return [_split(basis, scenario, answer, found, c)]
 
 
-def _split(basis: Basis, scenario: Scenario, found: str, c: str) -> Step:
+def _split(basis: Basis, scenario: Scenario, answer: Plan, found: str, c: str) -> Step:
     """In closed form, or by a search, where the budget is all that is given."""
     if math.isfinite(scenario.unique_tokens) or basis.law_name not in TWO_POWERS:
         least = rf"\min_{{N, D}}\; L(N, D) \quad\text{{with}}\quad 6ND = C = {c}: \quad {found}"
         limited = math.isfinite(scenario.unique_tokens)
         return Step("N and D", least, "A search along ln N." if limited else "The best split of this law.")
-    latex = (
-        r"G = \left(\frac{\alpha A}{\beta B}\right)^{1/(\alpha+\beta)},\quad "
-        rf"N = G\left(\tfrac{{C}}{{6}}\right)^{{\beta/(\alpha+\beta)}},\quad D = \frac{{C}}{{6N}},\quad C = {c}: \quad "
+    return Step("N and D", _closed_form(basis, answer, c), _CHINCHILLA)
+
+
+def _closed_form(basis: Basis, answer: Plan, c: str) -> str:
+    """G, N and D of two powers, each with its numbers; one exponent alone leaves C to the power of a half."""
+    by_name = _parameters(basis)
+    a, b, alpha = (by_name[name] for name in ("A", "B", "alpha"))
+    beta = by_name.get("beta", alpha)
+    g = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
+    if _is_tied(basis):
+        symbols, exponent = (
+            r"\left(\frac{A}{B}\right)^{1/2\alpha} = "
+            rf"\left(\frac{{{_n(a)}}}{{{_n(b)}}}\right)^{{1/(2 \cdot {_n(alpha)})}}",
+            r"1/2",
+        )
+    else:
+        symbols, exponent = (
+            r"\left(\frac{\alpha A}{\beta B}\right)^{1/(\alpha+\beta)} = "
+            rf"\left(\frac{{{_n(alpha)} \cdot {_n(a)}}}{{{_n(beta)} \cdot {_n(b)}}}\right)^{{1/{_n(alpha + beta)}}}",
+            r"\beta/(\alpha+\beta)",
+        )
+    return (
+        rf"\begin{{aligned}} G &= {symbols} = {_n(g)} \\ "
+        rf"N &= G\left(\tfrac{{C}}{{6}}\right)^{{{exponent}}} = {_n(g)} \cdot "
+        rf"\left(\tfrac{{{c}}}{{6}}\right)^{{{_n(beta / (alpha + beta))}}} = {_n(answer.params)} \\ "
+        rf"D &= \frac{{C}}{{6N}} = \frac{{{c}}}{{6 \cdot {_n(answer.params)}}} = {_n(answer.tokens)} \end{{aligned}}"
     )
-    return Step("N and D", latex + found, _CHINCHILLA)
+
+
+def _parameters(basis: Basis) -> dict[str, float]:
+    assert basis.law is not None  # asked only of two powers
+    return dict(zip(basis.law.parameter_names, basis.theta.tolist(), strict=True))
+
+
+def _is_tied(basis: Basis) -> bool:
+    """Whether one exponent stands for both."""
+    return "beta" not in _parameters(basis)
 
 
 def _life(scenario: Scenario, answer: Plan) -> list[Step]:

@@ -86,11 +86,16 @@ def _spellings(metric: Metric) -> set[str]:
     return own | ({"accuracy", "acc"} if metric.higher_is_better else set())
 
 
-def _fix(metric: Metric) -> str:
+def example(metric: Metric) -> str:
+    """A value of the metric, as one may type it."""
     if metric == LOSS:
-        return "Write a loss, 2.1 say, or a model: 70B on 1.4T."
-    usual = 0.55 * metric.best if metric.higher_is_better else metric.best + 0.1
-    return f"Write a value of {metric.title}, {usual:g} say, or a model: 70B on 1.4T."
+        return "2.1"
+    return f"{0.55 * metric.best if metric.higher_is_better else metric.best + 0.1:g}"
+
+
+def _fix(metric: Metric) -> str:
+    what = "a loss" if metric == LOSS else f"a value of {metric.title}"
+    return f"Write {what}, {example(metric)} say, or a model: 70B on 1.4T."
 
 
 def _number(text: str, typed: str, basis: Basis) -> float:

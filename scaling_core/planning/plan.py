@@ -12,12 +12,12 @@ from scaling_core.errors import UserError
 from scaling_core.planning.answers import QUANTITIES, answers
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.budget import amounts
-from scaling_core.planning.figures import beyond_by, passes
+from scaling_core.planning.figures import beyond_by, passes, size
 from scaling_core.planning.frontier import times_beyond
 from scaling_core.planning.repeats import SOURCE, no_return
 from scaling_core.planning.scenario import Scenario
-from scaling_core.runs.metrics import LOSS
-from scaling_core.units import format_count, format_flops, format_ratio
+from scaling_core.runs.metrics import LOSS, Metric
+from scaling_core.units import format_flops, format_ratio
 
 _LETTER = {"flops": "C", "params": "N", "tokens": "D"}
 
@@ -70,8 +70,15 @@ class Plan:
     lifetime_saving: float | None = None
     unreached: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON types at full precision; what cannot be told is null, what was not asked absent."""
+    def to_json(self, metric: Metric = LOSS) -> dict[str, Any]:
+        """Return the plan as JSON types at full precision; what cannot be told is null, what was not asked absent.
+
+        Of another ``metric`` than the loss, ``cost`` stands in place of ``loss``, and ``metric`` says what it is.
+        """
+        out = self._to_json()
+        return out if metric == LOSS else _of_metric(out, metric)
+
+    def _to_json(self) -> dict[str, Any]:
         numbers = {name: _null(getattr(self, name)) for name in ("flops", *QUANTITIES)}
         asked = {name: getattr(self, name) for name in EXTRAS if getattr(self, name) is not None}
         return {
@@ -162,15 +169,15 @@ def _refuse_what_cannot_be(basis: Basis, scenario: Scenario, point: dict[str, fl
     if scenario.loss is None or math.isfinite(point["tokens"]):
         return
     floor = basis.floor(scenario)
-    size = f" with {format_count(scenario.params)} parameters" if scenario.params else ""
+    of_size = f" with {size(scenario.params)} parameters" if scenario.params else ""
     metric = basis.metric
     what = "A loss" if metric == LOSS else metric.title
     raise UserError(
-        f"{what} of {metric.text_of(scenario.loss)} cannot be reached{size}: by this law no model comes "
+        f"{what} of {metric.text_of(scenario.loss)} cannot be reached{of_size}: by this law no model comes "
         + f"{'above' if metric.higher_is_better else 'below'} {metric.text_of(floor)}"
         + (" with the data there is." if math.isfinite(scenario.unique_tokens) else "."),
         fix=f"Ask for a {'lower' if metric.higher_is_better else 'higher'} {metric.title}"
-        + (", a larger model" if size else "")
+        + (", a larger model" if of_size else "")
         + ", or plan with another law.",
     )
 
@@ -183,7 +190,7 @@ def _extrapolation_notes(beyond: dict[str, float], basis: Basis) -> list[str]:
     notes = []
     for name, times in beyond.items():
         low, high = basis.ranges[name]
-        write = format_flops if name == "flops" else format_count
+        write = format_flops if name == "flops" else size
         if times > 1:
             notes.append(f"{_LETTER[name]} lies {beyond_by(times)} beyond the largest of the runs ({write(high)}).")
         elif times < 1:
@@ -213,7 +220,7 @@ def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], e
     ):
         notes.append(
             f"To save over its life, this model is trained with {format_flops(point['flops'])} FLOPs, "
-            f"{format_ratio(point['flops'] / scenario.flops)} the budget; it has the loss that the budget can reach."
+            f"{format_ratio(point['flops'] / scenario.flops)} the budget; it is as good as the budget can be."
         )
     return notes
 
@@ -224,11 +231,25 @@ def _unreached_notes(share: float) -> list[str]:
         return []
     percent = f"{100 * share:.0f}%" if share >= 0.01 else f"{100 * share:.1g}%"
     rest = "the intervals are of the others." if share < 0.5 else "so no interval is given."
-    return [f"{percent} of the draws of the law say that this loss cannot be reached; {rest}"]
+    return [f"{percent} of the draws of the law say that this cannot be reached; {rest}"]
 
 
 def _doubt_notes(basis: Basis) -> list[str]:
     return [f"The fit behind this plan is doubtful: {reason}" for reason in basis.doubts]
+
+
+def _of_metric(plan: dict[str, Any], metric: Metric) -> dict[str, Any]:
+    """The same with the cost under its own name, and the metric itself with its ends in rising order."""
+    cost, ends = plan["loss"], plan["intervals"].get("loss", [])
+    shown = {
+        "text": metric.text,
+        "fitted": metric.cost_title,
+        "value": None if cost is None else float(metric.shown(np.array(cost))),
+        "interval": sorted(map(float, metric.shown(np.array(ends, dtype=float)))),
+    }
+    renamed = {"cost" if name == "loss" else name: value for name, value in plan.items()}
+    intervals = {"cost" if name == "loss" else name: pair for name, pair in plan["intervals"].items()}
+    return {**renamed, "intervals": intervals, "metric": shown}
 
 
 def _null(value: float) -> float | None:

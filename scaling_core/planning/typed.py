@@ -11,9 +11,9 @@ from scaling_core.units import format_count, format_flops, parse_quantity
 
 #: A thousand parameters on a million tokens, counted as 6ND: nothing smaller has been worth a law.
 SMALLEST_FLOPS = 6e9
-#: The largest training runs so far took about 5e26 FLOPs (Epoch AI, 2025); a thousand times that is nobody's budget.
+#: The largest training run known in 2025, Grok 4, is put at 5e26 FLOPs by Epoch AI; a thousand times that is nobody's.
 LARGEST_FLOPS = 5e29
-#: All text that people have written is put near 3e15 tokens at most (Villalobos et al. 2024, arXiv 2211.04325).
+#: Text on the indexed web is put near 4e14 tokens (Villalobos et al. 2024, arXiv 2211.04325, Figure 1); 250 times that.
 LARGEST_TOKENS = 1e17
 _SMALLEST_TOKENS = 1e5
 #: A bare number in here is FLOPs as everybody writes them; the field says how it was read all the same.
@@ -91,8 +91,8 @@ def asked_back(typed: str, flops: float | None) -> list[str]:
         )
     if flops > LARGEST_FLOPS:
         said.append(
-            f"{format_flops(flops)} FLOPs is more than a thousand times the largest training runs so far (about 5e26), "
-            "so the answer means little."
+            f"{format_flops(flops)} FLOPs is more than a thousand times what the largest training runs known in "
+            "2025 took (about 5e26, by Epoch AI), so the answer means little."
         )
     return said
 
@@ -114,9 +114,13 @@ def refuse_a_size_as_goal(text: str) -> None:
 def doubtful_tokens(tokens: float, what: str) -> list[str]:
     """What to ask back about tokens that are typed."""
     if 0 < tokens < _SMALLEST_TOKENS:
-        return [f"{what}: {format_count(tokens)} tokens is less than a book. Did you mean {format_count(tokens)}B?"]
+        count = f"{format_count(tokens)} token{'s' if tokens != 1 else ''}"
+        return [f"{what}: {count} is less than a book. Did you mean {format_count(tokens)}B?"]
     if LARGEST_TOKENS < tokens < math.inf:
-        return [f"{what}: {format_flops(tokens)} tokens is more than all text there is."]
+        return [
+            f"{what}: {format_flops(tokens)} tokens is far more than all text on the web (about 4e14 "
+            "tokens, Villalobos et al. 2024)."
+        ]
     return []
 
 

@@ -9,7 +9,7 @@ from scaling_core.planning.figures import hours, money, passes, rate, size
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
 from scaling_core.runs.metrics import LOSS, Metric
-from scaling_core.units import format_count, format_flops, format_number, format_ratio
+from scaling_core.units import format_flops, format_number, format_ratio
 
 #: An interval of N or D this many times from end to end leaves open what to train.
 _WIDE = 10.0
@@ -96,7 +96,7 @@ def _spending(scenario: Scenario, answer: Plan) -> str:
     more = format_ratio(times) if times >= 2 else f"{format_number(100 * (times - 1), 2)}% more than"
     share = 100 * (answer.lifetime_saving or 0.0)
     saved = f"{format_number(share, 2)}%" if share >= 0.1 else "little"
-    served = format_count(scenario.demand.tokens)
+    served = size(scenario.demand.tokens)
     return (
         f"Trained with {_means(scenario, answer)}, {more} your budget of {format_flops(scenario.flops)} FLOPs"
         f"{_price_of(scenario, answer)}, because a smaller model that serves {served} tokens pays it back "

@@ -212,8 +212,9 @@ def test_a_metric_is_fitted_and_planned(capsys: Capture, accuracy_csv: str) -> N
     assert data["metric"]["text"] == "accuracy:higher:100"
     assert "fitted is 100 − accuracy" in said(capsys, "fit", accuracy_csv, *options)
     answer = answered(capsys, "plan", accuracy_csv, *options, "--flops", "1e22")
-    assert answer["metric"]["value"] == pytest.approx(100 - answer["loss"])
-    assert answer["metric"]["interval"] == pytest.approx([100 - v for v in answer["intervals"]["loss"]][::-1])
+    assert answer["metric"]["value"] == pytest.approx(100 - answer["cost"])
+    assert answer["metric"]["interval"] == pytest.approx([100 - v for v in answer["intervals"]["cost"]][::-1])
+    assert "loss" not in answer and "loss" not in answer["intervals"]
     assert 78 < answer["metric"]["value"] < 86
     text = said(capsys, "plan", accuracy_csv, *options, "--flops", "1e22")
     (line,) = [each for each in text.splitlines() if each.startswith("  accuracy  ")]

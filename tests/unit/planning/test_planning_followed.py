@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
-from scaling_core.planning import Demand, Scenario, Terms, basis_of_published, get_hardware, get_published, plan
+from scaling_core.laws import get_law
+from scaling_core.planning import Basis, Demand, Scenario, Terms, basis_of_published, get_hardware, get_published, plan
 from scaling_core.planning.followed import Step, followed
 
 BASIS = basis_of_published(get_published("besiroglu"))
@@ -28,6 +30,33 @@ def test_endless_data_is_split_in_closed_form() -> None:
     found = steps(Scenario(1e23))
     assert list(found) == ["Loss of a model", "N and D"]
     assert r"\beta/(\alpha+\beta)" in found["N and D"].latex
+
+
+def test_the_closed_form_can_be_redone_from_its_numbers() -> None:
+    scenario = Scenario(1e23)
+    latex, answer = steps(scenario)["N and D"].latex, plan(BASIS, scenario)
+    _, A, B, alpha, beta = BASIS.theta
+    g = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
+    first, second, third = latex.split(r"\\")
+    assert last_number(first) == pytest.approx(g, rel=1e-3)
+    assert last_number(second) == pytest.approx(g * (1e23 / 6) ** (beta / (alpha + beta)), rel=1e-3)
+    assert last_number(second) == pytest.approx(answer.params, rel=1e-3)
+    assert last_number(third.removesuffix(r"\end{aligned}").strip()) == pytest.approx(answer.tokens, rel=1e-3)
+
+
+def test_a_law_of_one_exponent_shows_one() -> None:
+    """Without beta G is (A/B)^(1/2alpha), and N grows as the square root of C."""
+    theta = np.array([1.87, 521.0, 1488.0, 0.353])
+    tied = Basis("tied", get_law("chinchilla-tied"), theta, np.zeros((0, 4)), {}, {}, (), "made")
+    for scenario in (Scenario(1e23), Scenario(1e23, unique_tokens=1e10)):
+        answer = plan(tied, scenario)
+        shown = {step.what: step.latex for step in followed(tied, scenario, answer)}
+        assert not any("beta" in latex for latex in shown.values())
+    answer = plan(tied, Scenario(1e23))
+    second = {s.what: s.latex for s in followed(tied, Scenario(1e23), answer)}["N and D"].split(r"\\")[1]
+    by_hand = (521.0 / 1488.0) ** (1 / (2 * 0.353)) * (1e23 / 6) ** 0.5
+    assert last_number(second) == pytest.approx(by_hand, rel=1e-3)
+    assert answer.params == pytest.approx(by_hand, rel=1e-9)
 
 
 def test_limited_data_shows_what_repeats_are_worth_and_no_closed_form() -> None:

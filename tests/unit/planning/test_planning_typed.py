@@ -59,7 +59,7 @@ def test_a_budget_out_of_proportion_is_asked_about() -> None:
 
 def test_tokens_out_of_proportion_are_asked_about() -> None:
     assert "Did you mean 300B" in doubtful_tokens(300, "Unique tokens")[0]
-    assert "all text there is" in doubtful_tokens(1e20, "Tokens to serve")[0]
+    assert "all text on the web" in doubtful_tokens(1e20, "Tokens to serve")[0]
     assert doubtful_tokens(1e12, "Unique tokens") == []
 
 

@@ -20,7 +20,19 @@ from scaling_core.planning import (
     get_published,
     plan,
 )
-from scaling_core.planning.figures import beyond_by, duration, hours, money, passes, rate
+from scaling_core.planning.figures import (
+    beyond_by,
+    carbon,
+    duration,
+    energy,
+    hours,
+    money,
+    passes,
+    peak,
+    rate,
+    saving,
+    size,
+)
 from scaling_core.planning.valley import valley
 from scaling_core.planning.words import sentence, untold
 from scaling_core.runs.metrics import LOSS, Metric
@@ -157,3 +169,20 @@ def test_more_than_the_budget_is_said_in_the_sentence_with_its_reason() -> None:
 )  # fmt: skip
 def test_numbers_are_written_as_people_write_them(written: str, text: str) -> None:
     assert written == text
+
+
+def test_next_to_nothing_and_what_no_suffix_names_are_written_for_a_person() -> None:
+    assert (money(0.0), money(3e-19), money(0.5), money(1.75e17)) == ("$0", "under $0.01", "$0.50", "$1.75e17")
+    assert (hours(7e-19), hours(0.52), hours(1000.0), hours(7.02e16)) == ("under 0.001", "0.520", "1,000", "7.02e16")
+    assert (duration(1e-20), duration(1e20)) == ("under 0.001 seconds", "2.74e17 years")
+    assert (energy(1e-20), energy(5.4e16)) == ("under 0.001 kWh", "54.0M TWh")
+    assert (carbon(1e-9), carbon(47.9), carbon(239_000.0)) == ("under 0.001 kg", "47.9 kg", "239 t")
+    assert (size(0.045), size(2.55e15), size(7e9)) == ("under 1", "2.55e15", "7.00B")
+    assert (rate(0.0), peak(989.4e12)) == ("$0", "989.4 TFLOP/s")
+    assert (saving(0.0055), saving(-3.63)) == ("0.55%", "none, 4.6× the cost")
+
+
+def test_what_is_asked_for_has_no_interval() -> None:
+    answer = plan(drawn_law(spread=0.2), Scenario(1e22, params=7e9))
+    assert set(answer.intervals) == {"loss"}
+    assert "7.00B parameters on " in sentence(Scenario(1e22, params=7e9), answer)
