@@ -44,6 +44,7 @@ def test_snippets_are_of_the_length_of_the_context_and_of_twelve_packages() -> N
     training = {row.tobytes() for row in source.training.inputs}
     assert not training & {row.astype(np.uint8).tobytes() for row in held_out.inputs}
     assert np.array_equal(source.batch(16, 16).inputs, batch.inputs[16:32])
+    assert np.array_equal(source.training.inputs[0][64:], source.training.inputs[1][:-64])
 
 
 @settings(max_examples=25, deadline=None)
