@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: a, b, c of x ↦ a x + b x³ + c x⁵ that err least on [.01, 1] and on what each leaves; together they end within 1.3%.
+#: a, b, c of x ↦ a x + b x³ + c x⁵ that err least on [.01, 1] and on what each leaves. Three end within 27%, as near to
+#: orthogonal as the five of Jordan et al.; a fourth would cost a quarter more and train no better.
 POLYNOMIALS = (
     (8.0934, -23.6204, 17.4462),
     (3.6366, -2.7219, 0.5365),
     (2.6613, -1.9772, 0.4526),
-    (1.9562, -1.3375, 0.3839),
 )
 _TINY = 1e-30
 #: From this many times as long as wide, the iteration runs on the small square matrix XᵀX instead of on X.
@@ -26,7 +26,7 @@ _TALL = 2
 
 
 def orthogonal(stack: Tensor) -> Tensor:
-    """Nearest orthogonal matrices of ``(n, rows, columns)``: UVᵀ of UΣVᵀ, singular values above .01 within a few %."""
+    """Nearest orthogonal matrices of ``(n, rows, columns)``: UVᵀ of UΣVᵀ, singular values above .01 end within 27%."""
     wide = stack.shape[1] < stack.shape[2]
     x = stack.transpose(1, 2) if wide else stack
     gram = torch.bmm(x.transpose(1, 2), x)

@@ -45,9 +45,11 @@ def test_orthogonal_keeps_the_directions_and_makes_the_lengths_one(shape: tuple[
     lengths = torch.linspace(0.1, 1.0, 24, dtype=torch.float64)
     made = orthogonal((left * lengths) @ right)
     found = torch.linalg.svdvals(made)
-    assert found.min() > 0.95
-    assert found.max() < 1.05
-    assert (made - left @ right).abs().max() < 0.05  # the nearest orthogonal matrix, by the decomposition itself
+    assert found.min() > 0.73 - 1e-3  # three polynomials err at most .2694 from .01 on
+    assert found.max() < 1.27 + 1e-3
+    # The directions are those of the decomposition: only the lengths are off.
+    core = left.transpose(1, 2) @ made @ right.transpose(1, 2)
+    assert (core - torch.diag_embed(core.diagonal(dim1=1, dim2=2))).abs().max() < 1e-4
 
 
 def test_muon_moves_stacked_matrices_as_it_moves_each_alone() -> None:
@@ -63,9 +65,9 @@ def test_muon_moves_stacked_matrices_as_it_moves_each_alone() -> None:
                 ].clone()
             Muon(members, 0.1).step()
     torch.testing.assert_close(torch.stack(together), torch.stack(alone), rtol=1e-5, atol=1e-6)
-    # A step of rate .1 along an orthogonal matrix: every singular value of the move is about .1.
+    # A step of rate .1 along a nearly orthogonal matrix: the singular values of the move are about .1.
     moved = torch.linalg.svdvals((torch.stack(together) - weights).detach())
-    assert (moved[:, 0] - 0.1).abs().max() < 0.02
+    assert (moved[:, 0] - 0.1).abs().max() < 0.03
 
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
