@@ -52,8 +52,7 @@ def nearest_size(params: float, base: LadderSpec, shape: DataShape) -> str:
     UserError
         If none comes within a fifth.
     """
-    kind = family(base.family)
-    found = [(_off(kind.count(model, shape).fitted, params), model) for model in _sizes(base)]
+    found = [(_off(n, params), model) for model in _sizes(base) if (n := _params(model, shape))]
     off, best = min(found, key=lambda pair: pair[0])
     if not off <= math.log1p(_NEAR):
         raise UserError(
@@ -61,6 +60,14 @@ def nearest_size(params: float, base: LadderSpec, shape: DataShape) -> str:
             fix="Ask for other sizes, or write a ladder file with your own.",
         )
     return f"{best.width}/{best.layers}"
+
+
+def _params(model: ModelSpec, shape: DataShape) -> int | None:
+    """N of a network; None of one that cannot be built, since its width does not divide into heads."""
+    try:
+        return family(model.family).count(model, shape).fitted
+    except UserError:
+        return None
 
 
 def _off(params: int, wanted: float) -> float:
