@@ -9,7 +9,16 @@ from scaling_core.runs.raw import RawTable
 from scaling_core.runs.readers.base import FolderReader, Likeness, Reader
 from scaling_core.runs.readers.binary import refuse_binary
 from scaling_core.runs.readers.delimited import DelimitedReader
+from scaling_core.runs.readers.excel import ExcelReader
+from scaling_core.runs.readers.huggingface import HuggingFaceReader
 from scaling_core.runs.readers.jsonl import JsonReader
+from scaling_core.runs.readers.keras import KerasReader
+from scaling_core.runs.readers.lightning import LightningReader
+from scaling_core.runs.readers.litgpt import LitgptReader
+from scaling_core.runs.readers.litgpt_csv import LitgptCsvReader
+from scaling_core.runs.readers.modded_nanogpt import ModdedNanoGptReader
+from scaling_core.runs.readers.nanochat import NanochatReader
+from scaling_core.runs.readers.nanogpt import NanoGptReader
 from scaling_core.runs.readers.parquet import ParquetReader
 from scaling_core.runs.readers.tensorboard import TensorBoardReader
 from scaling_core.runs.upload import Upload, check_size
@@ -18,6 +27,15 @@ from scaling_core.runs.upload import Upload, check_size
 READERS: tuple[Reader, ...] = (
     ParquetReader(),
     TensorBoardReader(),
+    ExcelReader(),
+    HuggingFaceReader(),
+    LitgptCsvReader(),
+    LightningReader(),
+    KerasReader(),
+    NanoGptReader(),
+    LitgptReader(),
+    NanochatReader(),
+    ModdedNanoGptReader(),
     JsonReader(),
     DelimitedReader(),
 )
@@ -39,6 +57,23 @@ def detect(upload: Upload) -> tuple[Candidate, ...]:
     return tuple(sorted((c for c in found if c.likeness.score > 0), key=lambda c: -c.likeness.score))
 
 
+def recognise(upload: Upload, max_bytes: int | None = None) -> Candidate:
+    """Return the likeliest format of a file.
+
+    Raises
+    ------
+    UserError
+        If the file is too large, empty, or of no format known here.
+    """
+    check_size(upload.name, len(upload.data), max_bytes)
+    if not upload.head.strip() and not upload.data.strip():
+        raise UserError("The file is empty.", where=upload.name, fix="Give a file with a header and rows.")
+    candidates = detect(upload)
+    if not candidates:
+        refuse_binary(upload.head, upload.name)
+    return candidates[0]
+
+
 def read(upload: Upload, max_bytes: int | None = None) -> RawTable:
     """Read a file in whichever format its content shows it to be.
 
@@ -53,11 +88,5 @@ def read(upload: Upload, max_bytes: int | None = None) -> RawTable:
     UserError
         If the file is too large, empty, of no format known here, broken, or has no rows.
     """
-    check_size(upload.name, len(upload.data), max_bytes)
-    if not upload.head.strip() and not upload.data.strip():
-        raise UserError("The file is empty.", where=upload.name, fix="Give a file with a header and rows.")
-    candidates = detect(upload)
-    if not candidates:
-        refuse_binary(upload.head, upload.name)
-    best = candidates[0]
+    best = recognise(upload, max_bytes)
     return replace(best.reader.read(upload), reason=best.likeness.reason)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Protocol
 
-from scaling_core.runs.logs import Logs, to_raw
+from scaling_core.runs.logs import LoggedRun, Logs, to_raw
 from scaling_core.runs.raw import RawTable
+from scaling_core.runs.shape import with_counts
 from scaling_core.runs.upload import Upload
 
 #: What a fitting extension adds to a reader's score: enough to settle a tie, never to overrule the content.
@@ -53,9 +54,13 @@ class LogReader(Protocol):
     def logs(self, upload: Upload) -> Logs:
         """Read the runs of the file; UserError if it is broken."""
 
+    def complete(self, run: LoggedRun) -> LoggedRun:
+        """Add what follows from the log and the settings together, once those beside it are known."""
+        return run
+
     def read(self, upload: Upload) -> RawTable:
         """Read the file; UserError if it is broken."""
-        return to_raw(self.logs(upload), self.name, upload.name)
+        return table_of(self.logs(upload), self.name, upload.name, self.complete)
 
 
 class FolderReader(Protocol):
@@ -70,6 +75,28 @@ class FolderReader(Protocol):
 
     def logs(self, files: Sequence[Upload]) -> Logs:
         """Read the runs of the files claimed; UserError if they are broken."""
+
+
+def table_of(logs: Logs, format: str, file: str, complete: Callable[[LoggedRun], LoggedRun] | None = None) -> RawTable:
+    """Turn logs into a table, with parameters counted from each run's shape where it states none.
+
+    Parameters
+    ----------
+    logs : Logs
+    format, file : str
+        For people.
+    complete : callable, optional
+        What a reader adds to each run once its settings are known.
+
+    Raises
+    ------
+    UserError
+        If no run logged a number.
+    """
+    counted = [with_counts(run, file) for run in logs.runs]
+    runs = tuple(complete(run) if complete else run for run, _ in counted)
+    notes = dict.fromkeys(note for _, found in counted for note in found)
+    return to_raw(replace(logs, runs=runs, notes=(*logs.notes, *notes)), format, file)
 
 
 def extension_bonus(filename: str, *extensions: str) -> float:

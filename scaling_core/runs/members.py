@@ -1,0 +1,47 @@
+"""Which files of an archive or a folder are opened at all, judged by their names alone."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+_PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".npy", ".npz", ".distcp")
+_WEIGHTS = (".safetensors", ".onnx", ".gguf", ".h5", ".hdf5", ".msgpack", ".keras", ".tflite")
+_OTHER = (
+    ".py", ".pyc", ".ipynb", ".md", ".rst", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".html", ".css", ".js",
+    ".sh", ".toml", ".lock", ".ini", ".cfg", ".diff", ".patch", ".c", ".cu", ".cpp", ".h",
+)  # fmt: skip
+_TOKENIZER = frozenset(
+    {
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt",
+        "added_tokens.json", "generation_config.json", "preprocessor_config.json", "tokenizer.model", "vocab.txt",
+        "model.safetensors.index.json", "pytorch_model.bin.index.json", "license", "requirements.txt",
+    }
+)  # fmt: skip
+#: Hidden folders that hold a run's settings.
+_TELLING = frozenset({".hydra"})
+
+PICKLE = "pickles are never opened, because they can run code"
+OUTSIDE = "their names lead out of the archive"
+
+
+def why_unopened(path: str) -> str:
+    """Return why a file of this path is not opened, as words after "not opened:", or nothing if it is."""
+    parts = PurePosixPath(path).parts
+    if any(p.startswith((".", "__")) and p not in _TELLING for p in parts):
+        return "hidden files and files of the system"
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in _PICKLES:
+        return PICKLE
+    if suffix in _WEIGHTS:
+        return "weights of models, not logs"
+    if suffix in _OTHER or parts[-1].lower() in _TOKENIZER:
+        return "no logs of runs"
+    return ""
+
+
+def clean_path(name: str) -> str | None:
+    """Return a path inside an archive with ``/`` and without ``.``, or None if it leads out of it."""
+    name = name.replace("\\", "/")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    leads_out = name.startswith("/") or ".." in parts or (bool(parts) and parts[0].endswith(":"))
+    return None if leads_out or not parts or not name.isprintable() else "/".join(parts)

@@ -1,0 +1,116 @@
+"""Excel workbooks (.xlsx): the first sheet that holds a table."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import numpy as np
+import openpyxl
+import pandas as pd
+
+from scaling_core.errors import UserError
+from scaling_core.runs.raw import RawTable, check_column_count, rejected_frame, unique_names
+from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
+from scaling_core.runs.readers.dialect import require_header
+from scaling_core.runs.schema import Note
+from scaling_core.runs.streams import is_workbook, read_stream
+from scaling_core.runs.upload import MAX_FILE_BYTES, Upload
+
+#: A few cells at the far corner of a sheet would otherwise stand for thousands of millions of empty ones.
+MAX_CELLS = 5_000_000
+_FIX = "Save the sheet as CSV and give that."
+_BROKEN = (
+    zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, TypeError, IndexError, AttributeError, ParseError,
+    RuntimeError, NotImplementedError, OverflowError,
+)  # fmt: skip
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ExcelReader:
+    """Reads Excel workbooks."""
+
+    name: str = "Excel"
+
+    def looks_like(self, upload: Upload) -> Likeness:
+        """Accept a ZIP file with a workbook in it."""
+        if not is_workbook(upload.data):
+            return UNLIKE
+        return Likeness(0.95 + extension_bonus(upload.name, ".xlsx", ".xlsm"), "it is an Excel workbook")
+
+    def read(self, upload: Upload) -> RawTable:
+        """Read the first sheet with a header and a row below it; formulas count by their last value.
+
+        Raises
+        ------
+        UserError
+            If the workbook is broken, too large, or no sheet holds a table.
+        """
+        try:
+            _check_size(upload)
+            book = openpyxl.load_workbook(io.BytesIO(upload.data), read_only=True, data_only=True, keep_links=False)
+            tables = {sheet.title: list(_filled(sheet, upload.name)) for sheet in book.worksheets}
+        except _BROKEN as error:
+            raise UserError(
+                f"The workbook is broken or cut short ({str(error)[:200]}).", where=upload.name, fix=_FIX
+            ) from None
+        return _table(tables, upload.name, self.name)
+
+
+def _check_size(upload: Upload) -> None:
+    """Unpack every part once, so that none that lies about its size is opened."""
+    left = MAX_FILE_BYTES
+    with zipfile.ZipFile(io.BytesIO(upload.data)) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as part:
+                left -= len(read_stream(part, entry.compress_size, upload.name, left))
+
+
+def _filled(sheet: Any, file: str) -> Iterator[tuple[int, Row]]:
+    """Yield number and cells of each row that holds anything."""
+    cells = 0
+    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+        cells += max(len(row), 1)
+        if cells > MAX_CELLS:
+            raise UserError(f"The sheet “{sheet.title}” spans more than {MAX_CELLS:,} cells.", where=file, fix=_FIX)
+        if any(cell is not None and str(cell).strip() for cell in row):
+            yield number, row
+
+
+def _table(tables: dict[str, list[tuple[int, Row]]], file: str, name: str) -> RawTable:
+    title = next((t for t, rows in tables.items() if len(rows) > 1), None)
+    if title is None:
+        raise UserError("No sheet has a header and a row below it.", where=file, fix="Give a sheet of runs.")
+    (_, header), *rows = tables[title]
+    width = max((i for i, cell in enumerate(header, start=1) if cell is not None), default=0)
+    check_column_count(width, file)
+    heads = ["" if cell is None else str(cell) for cell in islice(header, width)]
+    require_header(heads, file)
+    names, notes = unique_names(heads, file)
+    columns = {n: _series([row[i] if i < len(row) else None for _, row in rows]) for i, n in enumerate(names)}
+    beside = [t for t, filled in tables.items() if t != title and filled]
+    more = [Note("warning", f"Only the sheet “{title}” was read; not read: {', '.join(beside)}.", file)]
+    wide = sum(any(cell is not None for cell in row[width:]) for _, row in rows)
+    if wide:
+        notes = (*notes, Note("warning", f"{wide:,} rows have cells right of the header, which were left out.", file))
+    return RawTable(
+        frame=pd.DataFrame(columns),
+        line=np.array([number for number, _ in rows], dtype=np.int64),
+        rejected=rejected_frame(file),
+        format=name,
+        notes=(*notes, *(more if beside else [])),
+    )
+
+
+def _series(cells: list[Any]) -> pd.Series:
+    """Type a column: numbers if all are, else text; dates are nothing to compute with."""
+    filled = [cell for cell in cells if cell is not None]
+    if all(isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in filled):
+        return pd.Series([np.nan if cell is None else float(cell) for cell in cells], dtype=float)
+    return pd.Series([None if cell is None else str(cell) for cell in cells], dtype="str")
