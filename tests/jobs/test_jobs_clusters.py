@@ -38,7 +38,7 @@ def on_ray(request: pytest.FixtureRequest, cluster: str, tmp_path: Path) -> Iter
 def test_ray_runs_jobs_and_survives_what_befalls_them(on_ray: Queue) -> None:
     queue = on_ray
     queue.set_limits(Limits(slots=3))
-    jobs = [probe("killed", 40, 0.05), probe("paused", 60, 0.05), probe("stuck", 2, 600.0), probe("quick")]
+    jobs = [probe("killed", 40, 0.05), probe("paused", 200, 0.05), probe("stuck", 2, 600.0), probe("quick")]
     jobs.append(probe("bad", fail="the loss is not finite"))
     queue.add_ladder("some", jobs, executor="ray")
     ensure_supervisor(queue.home)
@@ -56,7 +56,8 @@ def test_ray_runs_jobs_and_survives_what_befalls_them(on_ray: Queue) -> None:
     assert sorted(set(steps_of(killed))) == list(range(1, 41))
     assert starts_of(killed) == 2
     assert any("WorkerCrashedError" in e.reason for e in queue.events(killed.id))
-    assert steps_of(paused) == list(range(1, 61))
+    assert steps_of(paused) == list(range(1, 201))
+    assert starts_of(paused) == 2
     assert steps_of(stuck) == [1]
     assert named(queue, "bad").message == "the loss is not finite"
 

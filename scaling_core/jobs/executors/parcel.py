@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling_core.jobs.control import BEAT_S
+from scaling_core.jobs.work import run_here
 from scaling_core.training.folder import RunFolder, Wanted, write_whole
 
 #: Pieces of files: the path under the ladder's folder, where the piece begins, and its bytes. A piece that begins at
@@ -63,8 +64,6 @@ def run_parcel(folder: str, pieces: Parcel | None, mailbox: Any, look: bool) -> 
     tuple of str
         The outcome's state and message.
     """
-    from scaling_core.worker import run_here
-
     if pieces is None or (look and (Path(folder) / "spec.json").exists()):
         return run_here(folder)
     with tempfile.TemporaryDirectory(prefix="scaling-run-") as there:

@@ -68,7 +68,9 @@ class RayExecutor:
     def submit(self, folder: Path) -> str:
         """Hand a run to the cluster; returns the task's name there."""
         parcel = None if self._shared else pack(folder)
-        self._wanted[folder], self._beats[folder] = "run", _beat(folder)
+        self._wanted[folder], self._beats[folder] = RunFolder(folder).wanted, _beat(folder)
+        # What was wanted of an earlier attempt is not to stop this one.
+        self._ray.get(self._mailbox.want.remote(str(folder), self._wanted[folder]))
         task = self._run.options(name=folder.name).remote(str(folder), parcel, self._mailbox, self._shared is None)
         ref = f"ray {task.hex()}"
         self._tasks[ref] = task

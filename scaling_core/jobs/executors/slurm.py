@@ -10,6 +10,7 @@ from scaling_core.errors import UserError
 from scaling_core.jobs.executors.base import Seen, needed_package
 from scaling_core.jobs.model import Limits
 from scaling_core.jobs.process import Process
+from scaling_core.jobs.work import run_here
 from scaling_core.training.folder import RunFolder
 
 #: Jobs handed to SLURM at once where no limit is set; what waits there is SLURM's to order.
@@ -73,8 +74,6 @@ class SlurmExecutor:
 
     def submit(self, folder: Path) -> str:
         """Hand a run to SLURM; returns its job number."""
-        from scaling_core.worker import run_here
-
         self._executor.update_parameters(name=folder.name[:40])
         try:
             job = self._executor.submit(run_here, str(folder.absolute()))
