@@ -81,29 +81,32 @@ def _follow(options: argparse.Namespace, queue: Queue, number: int, spec: Ladder
     found = queue.ladder(number)
     if not options.watch:
         answer = {"ladder": number, "folder": str(found.folder)}
-        show(json_text(answer) if options.json else f"\nLadder {number} is queued. {_look(number)}")
+        show(json_text(answer) if options.json else f"\nLadder {number} is queued. {_look(number, options.home)}")
         return
     out = sys.stderr if options.json else sys.stdout
     print(file=out)
     try:
         well = watch(queue, number, spec.forecast, out)
     except KeyboardInterrupt:
-        print(f"\nLeft watching; ladder {number} goes on without this window. {_look(number)}", file=sys.stderr)
+        print(
+            f"\nLeft watching; ladder {number} goes on without this window. {_look(number, options.home)}",
+            file=sys.stderr,
+        )
         return
     if options.json:
         show(json_text({"ladder": number} | results_of(found.folder, spec.forecast)))
         return
     show(f"\n{summary_text(found.folder, spec.forecast)}")
     if not well:
-        show(f"Some jobs did not end well: python -m scaling_core jobs list --all --ladder {number}")
-    show(f"\nIts files: {found.folder}\nIn the dashboard: streamlit run app.py, page Train, ladder “{found.name}”")
+        show(f"\nSome jobs did not end well; jobs list --all says why.{_look(number, options.home)}")
+    started = f"SCALING_HOME={options.home.absolute()} " if options.home else ""
+    show(f"\nIts files: {found.folder}")
+    show(f"In the dashboard: {started}streamlit run app.py, page Train, ladder “{found.name}”")
 
 
-def _look(number: int) -> str:
-    return (
-        f"See: python -m scaling_core jobs list --ladder {number}\n"
-        f"Stop: python -m scaling_core jobs cancel --ladder {number}"
-    )
+def _look(number: int, folder: Path | None) -> str:
+    command = f"{f'SCALING_HOME={folder.absolute()} ' if folder else ''}python -m scaling_core jobs"
+    return f"\n  See:  {command} list --ladder {number}\n  Stop: {command} cancel --ladder {number}"
 
 
 def planned(options: argparse.Namespace, queue: Queue) -> Ladder:
