@@ -185,5 +185,5 @@ def _left_out_notes(names: Sequence[str], file: str) -> tuple[Note, ...]:
     if not names:
         return ()
     shown = ", ".join(f"“{name}”" for name in names[:5]) + (" and others" if len(names) > 5 else "")
-    text = f"{len(names):,} setting{'s' * (len(names) > 1)} left out that tell no runs apart by a number: {shown}."
+    text = f"{len(names):,} setting{'s' * (len(names) > 1)} left out, being text that tells no runs apart: {shown}."
     return (Note("info", text, file),)
