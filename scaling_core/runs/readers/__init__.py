@@ -16,17 +16,26 @@ from scaling_core.runs.readers.keras import KerasReader
 from scaling_core.runs.readers.lightning import LightningReader
 from scaling_core.runs.readers.litgpt import LitgptReader
 from scaling_core.runs.readers.litgpt_csv import LitgptCsvReader
+from scaling_core.runs.readers.mlruns import MlrunsReader
 from scaling_core.runs.readers.modded_nanogpt import ModdedNanoGptReader
 from scaling_core.runs.readers.nanochat import NanochatReader
 from scaling_core.runs.readers.nanogpt import NanoGptReader
 from scaling_core.runs.readers.parquet import ParquetReader
 from scaling_core.runs.readers.tensorboard import TensorBoardReader
+from scaling_core.runs.readers.trackers import MlflowReader, TrackioReader
+from scaling_core.runs.readers.wandb_csv import WandbHistoryReader, WandbTableReader
+from scaling_core.runs.readers.wandb_offline import WandbOfflineReader
 from scaling_core.runs.upload import Upload, check_size
 
 #: In the order in which equal scores are settled.
 READERS: tuple[Reader, ...] = (
     ParquetReader(),
     TensorBoardReader(),
+    WandbOfflineReader(),
+    MlflowReader(),
+    TrackioReader(),
+    WandbHistoryReader(),
+    WandbTableReader(),
     ExcelReader(),
     HuggingFaceReader(),
     LitgptCsvReader(),
@@ -40,7 +49,7 @@ READERS: tuple[Reader, ...] = (
     DelimitedReader(),
 )
 #: Formats that are folders of many files.
-FOLDER_READERS: tuple[FolderReader, ...] = ()
+FOLDER_READERS: tuple[FolderReader, ...] = (MlrunsReader(),)
 
 
 @dataclass(frozen=True)
