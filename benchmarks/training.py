@@ -41,7 +41,7 @@ class Ours:
         torch.manual_seed(0)
         self.spec, self.steps, self.step, self.precision = OptimiserSpec(), steps, 0, precision
         self.module = family(model.family).build(model, source.shape)
-        self.optimisers = Optimisers(self.module, self.spec)
+        self.optimisers = Optimisers(self.module, self.spec, precision.dtype)
 
     def train(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
         """One step."""

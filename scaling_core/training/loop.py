@@ -72,7 +72,7 @@ class Run:
         self.flops_per_token = self.kind.flops_per_token(spec.model, self.source.shape)
         torch.manual_seed(spec.seed)
         self.module = self.kind.build(spec.model, self.source.shape).to(self.device)
-        self.optimisers = Optimisers(self.module, spec.optimiser)
+        self.optimisers = Optimisers(self.module, spec.optimiser, self._product())
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
         self.step, self.seconds, self.energy = 0, 0.0, 0.0
         self.best, self.worse, self.ended_early = math.inf, 0, False
@@ -88,6 +88,10 @@ class Run:
         self.peak = peak_flops(self.device, self.precision.name) if ring.first else None
         self.last_line = (self.step, self.seconds)
         self.last_loss: float | None = None
+
+    def _product(self) -> torch.dtype:
+        """In which format moves are made orthogonal: fp16 would overflow there."""
+        return torch.bfloat16 if self.precision.name == "bf16" else torch.float32
 
     def _check(self) -> None:
         if self.source.shape.kind not in self.kind.kinds:

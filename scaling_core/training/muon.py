@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 #: a, b, c of x ↦ a x + b x³ + c x⁵ that err least on [.01, 1] and on what each leaves. Three end within 27%, as near to
-#: orthogonal as the five of Jordan et al.; a fourth would cost a quarter more and train no better.
+#: orthogonal as the five of Jordan et al.; a fourth would cost a quarter more.
 POLYNOMIALS = (
     (8.0934, -23.6204, 17.4462),
     (3.6366, -2.7219, 0.5365),
     (2.6613, -1.9772, 0.4526),
 )
-_TINY = 1e-30
+_MOMENTUM, _TINY = 0.95, 1e-30
 #: From this many times as long as wide, the iteration runs on the small square matrix XᵀX instead of on X.
 _TALL = 2
 
@@ -64,10 +64,14 @@ class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum for parameters of two or more dimensions; kernels count as ``(out, the rest)``.
 
     A matrix moves by ``lr · √max(1, rows / columns)`` in its spectral norm, which is why one rate serves every width.
+    ``product`` is the format in which moves are made orthogonal; bf16 is enough where there are units for it.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
-        super().__init__(list(params), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, weight_decay: float = 0.0, product: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(list(params), {"lr": lr, "momentum": _MOMENTUM, "weight_decay": weight_decay})
+        self._product = product
         self._stacks: dict[tuple[int, ...], Tensor] = {}
 
     @torch.no_grad()
@@ -87,7 +91,7 @@ class Muon(torch.optim.Optimizer):
         if memory is None or memory.shape != gradient.shape:
             memory = self._stacks[shape] = torch.zeros_like(gradient)
         memory.lerp_(gradient, 1 - group["momentum"])
-        moves = orthogonal(gradient.lerp_(memory, group["momentum"]))
+        moves = orthogonal(gradient.lerp_(memory, group["momentum"]).to(self._product)).to(memory.dtype)
         stretch = max(1.0, moves.shape[1] / moves.shape[2]) ** 0.5
         if group["weight_decay"]:
             torch._foreach_mul_(members, 1 - group["lr"] * group["weight_decay"])

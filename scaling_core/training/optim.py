@@ -27,13 +27,13 @@ class Optimisers:
     Nothing in a step asks the device for a number, so that a GPU is never waited for.
     """
 
-    def __init__(self, module: nn.Module, spec: OptimiserSpec) -> None:
+    def __init__(self, module: nn.Module, spec: OptimiserSpec, product: torch.dtype = torch.float32) -> None:
         self.matrices, self.others = split(module)
         self.parameters = [*self.matrices, *self.others]
         self._rates: list[float] = []
         self.members: list[torch.optim.Optimizer] = []
         if self.matrices:
-            self._add(Muon(self.matrices, spec.matrix_lr, weight_decay=spec.weight_decay))
+            self._add(Muon(self.matrices, spec.matrix_lr, spec.weight_decay, product))
         if self.others:
             self._add(_adamw(self.others, spec))
 

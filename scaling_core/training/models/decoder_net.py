@@ -106,7 +106,7 @@ class DecoderNet(nn.Module):
         places = self._turns(x.dtype)[:context]
         x = kernels.RmsNorm.apply(x.view(rows * context, width))  # type: ignore[no-untyped-call]
         for block in self.blocks:
-            x = block.by_hand(x, places, product)  # type: ignore[operator]
+            x = block.by_hand(x, places, product)
         x = kernels.RmsNorm.apply(x)  # type: ignore[no-untyped-call]
         return functional.linear(x, self.head.weight).view(rows, context, -1)
 

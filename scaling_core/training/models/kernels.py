@@ -147,7 +147,8 @@ def _complex(x: Tensor) -> Tensor:
 
 def _inverse_rms(x: Tensor) -> Tensor:
     """1 / rms over the last dimension, which it drops."""
-    return torch.linalg.vecdot(x, x).div_(x.shape[-1]).add_(EPSILON).rsqrt_()
+    factor: Tensor = torch.linalg.vecdot(x, x).div_(x.shape[-1]).add_(EPSILON).rsqrt_()
+    return factor
 
 
 def _turned(projected: Tensor, turns: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
