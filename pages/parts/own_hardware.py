@@ -13,6 +13,7 @@ from scaling_core.planning.hardware import Hardware
 from scaling_core.planning.typed import read_amount_of, read_peak, read_price
 from scaling_core.units import format_number
 
+_OPEN = "_own_hardware"
 #: Fields beside name and peaks: what they are called, and their unit.
 _SIZES = {
     "memory_gb": "Memory, GB",
@@ -23,7 +24,19 @@ _SIZES = {
 }
 
 
+def ask() -> None:
+    """Callback of the button: open the form."""
+    st.session_state[_OPEN] = True
+
+
 def draw() -> None:
+    """The form in a window of its own, where it was asked for."""
+    if st.session_state.pop(_OPEN, False):
+        _window()
+
+
+@st.dialog("An accelerator of your own", width="large", icon=":material/memory:")
+def _window() -> None:
     """The form, filled with the chosen accelerator, and the way to forget one."""
     try:
         start = machine.base()
@@ -31,7 +44,7 @@ def draw() -> None:
         frame.show_error(error)
         start = None
     version = state.get("hardware")
-    st.caption("Starts from the accelerator chosen above. What is left empty is not known.")
+    st.caption("Starts from the accelerator that is chosen. What is left empty is not known.")
     with st.form(f"own_hardware_{version}", border=False):
         own = version.removeprefix(state.OWN) if version.startswith(state.OWN) else ""
         name = st.text_input("Name", own, key=f"own_name_{version}", placeholder="our cluster")
@@ -40,10 +53,10 @@ def draw() -> None:
         if st.form_submit_button("Keep and use", icon=":material/bookmark_add:"):
             with frame.worded_errors():
                 _keep(name.strip(), peaks, sizes, version)
-    if own:
-        st.button(
-            f"Forget {frame.plain(own)}", key="forget_hardware", icon=":material/delete:", on_click=_forget, args=(own,)
-        )
+    if own and st.button(f"Forget {frame.plain(own)}", key="forget_hardware", icon=":material/delete:"):
+        data.records().delete(machine.KIND, own)
+        st.session_state["_next_hardware"] = state.CONTROLS["hardware"].default
+        st.rerun()
 
 
 def _fields(names: dict[str, str], values: dict[str, str], version: str) -> dict[str, str]:
@@ -84,8 +97,3 @@ def _keep(name: str, peaks: dict[str, str], sizes: dict[str, str], version: str)
 
 def _size(key: str, text: str) -> Any:
     return read_amount_of(text, _SIZES[key], "Give a number above zero, or leave it empty where it is unknown.")
-
-
-def _forget(name: str) -> None:
-    data.records().delete(machine.KIND, name)
-    state.put(hardware=state.CONTROLS["hardware"].default)

@@ -10,10 +10,10 @@ from scaling_core.fitting import FitResult
 from scaling_core.fitting.finding import SEVERITIES
 from scaling_core.planning import Basis, Plan, Scenario
 from scaling_core.planning.downstream import downstream
-from scaling_core.planning.figures import duration, energy, hours, money, rate
+from scaling_core.planning.figures import carbon, duration, energy, hours, money, peak, rate
 from scaling_core.planning.words import between, sentence
 from scaling_core.runs import Metric
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.units import format_flops, format_number, format_percent, format_ratio
 
 
 def say(scenario: Scenario, answer: Plan, metric: Metric) -> None:
@@ -25,6 +25,12 @@ def say(scenario: Scenario, answer: Plan, metric: Metric) -> None:
 
 def doubts(basis: Basis) -> None:
     """One line on what speaks against the fit behind the answer, the worst first, so that nobody can miss it."""
+    if not basis.has_optimum:
+        st.markdown(f":blue[:material/info: {frame.plain(basis.notes[-1])}]")
+    if state.get("basis").startswith(state.KEPT):
+        st.caption(
+            "Of a kept fit only the certificate of its solve is known here. Open its runs to see what Law finds."
+        )
     grave = _grave(basis)
     if not grave:
         return
@@ -48,30 +54,37 @@ def cards(scenario: Scenario, answer: Plan) -> None:
     if answer.gpu_hours is None or scenario.terms is None:
         return
     terms = scenario.terms
-    rate = f"{format_flops(float(terms.flops_per_gpu_hour))} useful FLOPs an hour"
+    useful = f"{format_flops(float(terms.flops_per_gpu_hour))} useful FLOPs an hour"
     shown = [
         ("Cost", money(answer.cost_usd or 0.0), between(answer, "cost_usd", money),
          f"hours × price. {_price(scenario)}"),
         ("Time", duration(answer.days or 0.0), between(answer, "days", duration),
-         f"C / ({rate} × {format_count(float(terms.n_gpus))} accelerators)"),
+         f"C / ({useful} × {float(terms.n_gpus):,.0f} accelerators)"),
         ("Accelerator-hours", hours(answer.gpu_hours), between(answer, "gpu_hours", hours),
-         f"C / ({rate}): {terms.hardware.peak(terms.precision):.4g} FLOP/s at peak × "
-         f"{100 * float(terms.all_in_utilisation):.3g}% all-in"),
+         f"C / ({useful}): {peak(terms.hardware.peak(terms.precision))} at peak × "
+         f"{format_percent(float(terms.all_in_utilisation))} all-in"),
         ("Energy", energy(answer.energy_kwh or 0.0), between(answer, "energy_kwh", energy),
          f"hours × rated power × PUE {float(terms.power.pue):g}. {terms.power.convention}"),
-        ("CO₂e", f"{format_count((answer.co2e_kg or 0.0) / 1000)} t", "",
+        ("CO₂e", carbon(answer.co2e_kg or 0.0), between(answer, "co2e_kg", carbon),
          f"energy × {float(terms.power.carbon_kg_per_kwh):g} kg/kWh (United States, mean)"),
     ]  # fmt: skip
     if answer.lifetime_saving is not None:
-        shown.append((
-            "Saved over its life", f"{100 * answer.lifetime_saving:.3g}%",
-            between(answer, "lifetime_saving", lambda v: f"{100 * v:.2g}%"),
-            "1 − (6ND + 2N·D_inference) / the same of the model that is cheapest to train for this loss "
-            "(Sardana et al. 2023, arXiv 2401.00448)",
-        ))  # fmt: skip
+        shown.append(_over_life(answer, answer.lifetime_saving))
     with st.container(horizontal=True, key="cards"):
         for label, value, interval, source in shown:
             st.metric(label, value, interval.strip(" ()") or None, delta_color="off", delta_arrow="off", help=source)
+
+
+def _over_life(answer: Plan, saved: float) -> tuple[str, str, str, str]:
+    """What the plan saves beside the model that is cheapest to train; of a size that was asked for, what it costs."""
+    of = "6ND + 2N·D_inference of this model and of the one that is cheapest to train for the same loss"
+    source = "(Sardana et al. 2023, arXiv 2401.00448)"
+    if saved >= 0:
+        pair = between(answer, "lifetime_saving", format_percent)
+        return "Saved over its life", format_percent(saved), pair, f"1 − the ratio of {of} {source}"
+    low, high = sorted(1 - v for v in answer.intervals.get("lifetime_saving", (saved, saved)))
+    pair = f"{format_ratio(low)}–{format_ratio(high)}" if low < high else ""
+    return "Cost over its life", format_ratio(1 - saved), pair, f"The ratio of {of} {source}"
 
 
 def metrics(answer: Plan) -> None:

@@ -8,35 +8,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import data, frame, machine, own_hardware, state
 from scaling_core.errors import UserError
 from scaling_core.planning import PUBLISHED, Basis, Budget, Demand, Scenario
-from scaling_core.planning.goal import read_goal
+from scaling_core.planning.goal import example, read_goal
 from scaling_core.planning.typed import asked_back, doubtful_tokens, refuse_a_size_as_goal
+from scaling_core.runs import LOSS, Metric
 from scaling_core.units import format_flops, format_number
 
 KIND = "fit"
 
 
-def question() -> DeltaGenerator:
-    """The row above the answer: with which law, and how much, or how good. Returns the place below for complaints."""
+def question(metric: Metric) -> None:
+    """With which law, and how much, or how good by ``metric``."""
     instead = bool(state.get("goal").strip())
-    law, budget, goal = st.columns([2.4, 1.5, 1.2], vertical_alignment="bottom")
-    law.selectbox("Law to plan with", basis_names(), key="basis", format_func=basis_title)
-    budget.text_input(
+    st.selectbox("Law to plan with", basis_names(), key="basis", format_func=basis_title)
+    st.text_input(
         "Budget (not used)" if instead else "Budget", key="budget", placeholder="1e24, $2M, 3 weeks", disabled=instead,
         help="FLOPs, dollars, GPU-hours, days or weeks, kWh: 5.76e23 · $2M · 5000 GPU-hours · 3 weeks · 200 MWh. "
         "Sets where the slider starts; moving the slider stays in your browser.",
     )  # fmt: skip
-    goal.text_input(
-        "or a loss to reach", key="goal", placeholder="2.1, or 70B on 1.4T",
-        help="The cheapest plan that reaches this loss, or is as good as this model. It takes the place of the budget.",
+    what = "a loss" if metric == LOSS else frame.plain(metric.title)
+    st.text_input(
+        f"or {what} to reach", key="goal", placeholder=f"{example(metric)}, or 70B on 1.4T",
+        help="The cheapest plan that reaches this, or is as good as this model. It takes the place of the budget.",
     )  # fmt: skip
     if instead:
-        st.caption("The budget is not used while a loss to reach is given: empty that field to plan with a budget.")
-    return st.container()
+        st.caption("The budget is not used while this is given: empty it to plan with a budget.")
 
 
 def basis_names() -> list[str]:
@@ -53,29 +52,26 @@ def basis_title(name: str) -> str:
     return f"Kept fit: {name.removeprefix(state.KEPT)}" if name.startswith(state.KEPT) else PUBLISHED[name].title
 
 
-def assumptions() -> DeltaGenerator:
-    """The row of what is assumed, the rest under More. Returns the place below for complaints."""
-    accelerator, gpus, mfu, unique, demand, more = st.columns([2, 1, 1.3, 1.2, 1.3, 0.9], vertical_alignment="bottom")
-    accelerator.selectbox(
+def assumptions() -> None:
+    """What is assumed, the rest under More."""
+    st.selectbox(
         "Accelerator", machine.hardware_names(), key="hardware", format_func=machine.hardware_title,
         help=machine.hardware_help(),
     )  # fmt: skip
-    gpus.number_input("How many", 1, 10_000_000, key="gpus", help="Sets how long it takes, not what it costs.")
-    mfu.slider(
+    st.number_input("How many", 1, 10_000_000, key="gpus", help="Sets how long it takes, not what it costs.")
+    st.slider(
         "Utilisation (MFU)", 1, 100, key="mfu", format="%d%%",
         help="Useful FLOP/s over the dense peak while training runs. 30 to 55% is usual for large runs; "
         "published ones are listed under *Machine*.",
     )  # fmt: skip
-    unique.text_input(
-        "Unique tokens", key="unique", placeholder="endless", help="Distinct tokens there are: 1.5T, say."
-    )
-    demand.text_input(
+    st.text_input("Unique tokens", key="unique", placeholder="endless", help="Distinct tokens there are: 1.5T, say.")
+    st.text_input(
         "Tokens to serve", key="demand", placeholder="none",
         help="Read and written over the model's life: 2T, say. A smaller model trained longer may then be cheaper.",
     )  # fmt: skip
-    with more.popover("More", icon=":material/tune:", width="stretch"):
+    with st.popover("More", icon=":material/tune:", width="stretch"):
         _more()
-    return st.container()
+    own_hardware.draw()
 
 
 def _more() -> None:
@@ -88,8 +84,10 @@ def _more() -> None:
     )  # fmt: skip
     st.text_input("Price of an hour, $", key="price", placeholder=machine.price_hint())
     st.text_input("Peak, TFLOP/s", key="peak", placeholder="as in the table", help="Of your own accelerator, dense.")
-    with st.expander("An accelerator of your own", icon=":material/memory:"):
-        own_hardware.draw()
+    st.button(
+        "An accelerator of your own", key="own_hardware", icon=":material/memory:", width="stretch",
+        on_click=own_hardware.ask,
+    )  # fmt: skip
     st.slider(
         "Time lost to restarts and waiting", 0, 60, key="lost", format="%d%%",
         help="0 plans with the headline utilisation. Paid time in which nothing is trained makes it all-in.",
@@ -104,47 +102,46 @@ def _more() -> None:
 
 @dataclass
 class Asked:
-    """What the controls say: a scenario, or what is wrong, under the row of controls where it is."""
+    """What the controls say: a scenario, or what is wrong."""
 
     scenario: Scenario | None = None
-    errors: list[tuple[DeltaGenerator, UserError]] = field(default_factory=list)
+    errors: list[UserError] = field(default_factory=list)
 
     def show(self) -> None:
-        """Say what is wrong, each where it stands, and that there is no plan until it is put right."""
-        for place, error in self.errors:
-            with place:
-                frame.show_error(error)
+        """Say what is wrong, all of it."""
+        for error in self.errors:
+            frame.show_error(error)
 
 
-def asked(basis: Basis, fallback_flops: float, first: DeltaGenerator, second: DeltaGenerator) -> Asked:
-    """Return what is asked; without a budget or a loss, ``fallback_flops``. ``first``, ``second`` take complaints."""
+def asked(basis: Basis, fallback_flops: float) -> Asked:
+    """Return what is asked; without a budget or something to reach, ``fallback_flops``. Asks back what is doubtful."""
     out = Asked()
 
-    def read(place: DeltaGenerator, get: Callable[[], Any]) -> Any:
+    def read(get: Callable[[], Any]) -> Any:
         try:
             return get()
         except UserError as error:
-            out.errors.append((place, error))
+            out.errors.append(error)
             return None
 
-    terms = read(second, machine.terms)
-    unique = read(second, lambda: machine.amount("unique"))
-    served = read(second, lambda: machine.amount("demand"))
-    size = read(second, lambda: machine.amount("size"))
-    decode = read(second, lambda: Demand.read_utilisation(state.get("decode")))
+    terms = read(machine.terms)
+    unique = read(lambda: machine.amount("unique"))
+    served = read(lambda: machine.amount("demand"))
+    size = read(lambda: machine.amount("size"))
+    decode = read(lambda: Demand.read_utilisation(state.get("decode")))
     typed, good = state.get("budget").strip(), state.get("goal").strip()
-    loss = read(first, lambda: _goal(good, basis)) if good else None
+    loss = read(lambda: _goal(good, basis)) if good else None
     flops = None if good else fallback_flops
     if typed and not good and terms is not None:
-        flops = read(first, lambda: float(Budget.parse(typed).flops(terms)))
+        flops = read(lambda: float(Budget.parse(typed).flops(terms)))
     if out.errors:
         return out
     demand = Demand(served or 0.0, written_share=state.get("written") / 100, decode_mfu=decode)
-    out.scenario = read(first, lambda: Scenario(
+    out.scenario = read(lambda: Scenario(
         flops, loss=loss, params=size, unique_tokens=math.inf if unique is None else unique, demand=demand, terms=terms,
     ))  # fmt: skip
     if out.scenario is not None:
-        _ask_back(out.scenario, typed, good, first, second)
+        _ask_back(out.scenario, typed, good)
     return out
 
 
@@ -153,7 +150,7 @@ def _goal(text: str, basis: Basis) -> float:
     return read_goal(text, basis)
 
 
-def _ask_back(scenario: Scenario, typed: str, good: str, first: DeltaGenerator, second: DeltaGenerator) -> None:
+def _ask_back(scenario: Scenario, typed: str, good: str) -> None:
     """What is asked back beside an answer: how something was read, and what is out of all proportion."""
     said = [] if good else asked_back(typed, scenario.flops)
     size, flops = scenario.params, scenario.flops
@@ -161,9 +158,7 @@ def _ask_back(scenario: Scenario, typed: str, good: str, first: DeltaGenerator, 
         said.append(
             f"{format_flops(flops)} FLOPs is less than one token of a model of {format_number(size)} parameters."
         )
+    said += doubtful_tokens(scenario.unique_tokens, "Unique tokens")
+    said += doubtful_tokens(scenario.demand.tokens, "Tokens to serve")
     if said:
-        first.warning(frame.plain(" ".join(said)), icon=":material/help:")
-    doubts = doubtful_tokens(scenario.unique_tokens, "Unique tokens")
-    doubts += doubtful_tokens(scenario.demand.tokens, "Tokens to serve")
-    if doubts:
-        second.warning(frame.plain(" ".join(doubts)), icon=":material/help:")
+        st.warning(frame.plain(" ".join(said)), icon=":material/help:")

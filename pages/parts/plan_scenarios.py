@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from pages.parts import data, frame, keeping, state
+from scaling_core.charts.measured import named
 from scaling_core.charts.scenarios import scenarios_chart
 from scaling_core.errors import UserError
 from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
 from scaling_core.planning.experiments import Experiments, next_experiments
-from scaling_core.planning.figures import duration, money
-from scaling_core.runs import safe_csv
-from scaling_core.units import format_count, format_flops, format_number
+from scaling_core.planning.figures import duration, money, size
+from scaling_core.runs import LOSS, Metric, safe_csv
+from scaling_core.units import format_flops, format_number, format_percent
 
 KIND = "scenario"
 _THIS = "This one"
 #: What the first suggestion may cost beside the target.
 _SHARE = 0.01
+#: Narrowing by less than this share of the width is not told apart.
+_NOTICED = 0.01
 
 
 def experiments(basis: Basis, scenario: Scenario, answer: Plan) -> None:
@@ -33,30 +37,28 @@ def experiments(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         "To spend on experiments", key="experiment_budget", placeholder=f"{format_flops(_SHARE * answer.flops)} FLOPs",
         help="FLOPs, dollars or hours: 1e20, $500, 200 GPU-hours.",
     )  # fmt: skip
+    metric = basis.metric
     quantity = right.segmented_control(
         "To know better", ["loss", "params"], required=True, key="experiment_aim",
-        format_func={"loss": "The loss there", "params": "The best size there"}.get,
+        format_func={"loss": f"The {frame.plain(metric.title)} there", "params": "The best size there"}.get,
     )  # fmt: skip
     budget = float(Budget.parse(spend).flops(scenario.terms)) if spend and scenario.terms else _SHARE * answer.flops
     found = next_experiments(data.current_fit(), answer.flops, budget, quantity=quantity)
-    _say_what_they_narrow(found)
+    _say_what_they_narrow(found, metric)
     with st.expander(f"The {len(found.runs)} runs", expanded=found.is_worth_it, icon=":material/science:"):
-        _list(found)
+        _list(found, metric)
+    st.caption(f":material/info: {_what_the_interval_is(found, metric)}")
     for note in found.notes:
         st.caption(f":material/info: {frame.plain(note)}")
 
 
-def _say_what_they_narrow(found: Experiments) -> None:
+def _say_what_they_narrow(found: Experiments, metric: Metric) -> None:
     """First whether they are worth it, then from what to what."""
-    write = (lambda v: format_number(v, 4)) if found.quantity == "loss" else format_count
     count = len(found.runs)
     many = "The one run" if count == 1 else f"All {count} runs together"
     where = f"the interval at {format_flops(found.target_flops)} FLOPs"
-    change = (
-        f"from **{write(found.before[0])}–{write(found.before[1])}** to about "
-        f"**{write(found.after[0])}–{write(found.after[1])}**"
-    )
-    percent = f"{format_number(100 * found.narrowed, 2)}%"
+    change = f"from **{_interval(found, found.before, metric)}** to about **{_interval(found, found.after, metric)}**"
+    percent = f"{format_number(100 * found.narrowed, 2)}%" if found.narrowed >= _NOTICED else "1%"
     if found.is_worth_it:
         st.markdown(f"{many}, for {format_flops(found.spent)} FLOPs, would narrow {where} by {percent}, {change}.")
         return
@@ -67,29 +69,56 @@ def _say_what_they_narrow(found: Experiments) -> None:
     )
 
 
-def _list(found: Experiments) -> None:
+def _what_the_interval_is(found: Experiments, metric: Metric) -> str:
+    """What the interval of the experiments is of: not quite that of the answer on top of the page."""
+    if found.quantity != "loss":
+        return "The interval is of the size that is best for that budget, as each draw of the law sees it."
+    return (
+        f"The interval is of the best {frame.plain(metric.title)} that the budget can reach, each draw of the law with "
+        "its own best size. The one on top of the page is of the size and tokens that are planned there, and may differ "
+        "a little."
+    )
+
+
+def _interval(found: Experiments, ends: tuple[float, float], metric: Metric) -> str:
+    """Both ends as they are read, the lower first."""
+    if found.quantity != "loss":
+        return f"{size(ends[0])}–{size(ends[1])}"
+    low, high = sorted(ends, reverse=metric.higher_is_better)
+    return f"{metric.text_of(low)}–{metric.text_of(high)}"
+
+
+def _list(found: Experiments, metric: Metric) -> None:
     """The runs as a table whose reasons can be read to the end, and as a file."""
     rows = found.runs
     shown = pd.DataFrame({
         "run": rows["run"],
-        "parameters": rows["params"].map(format_count),
-        "tokens": rows["tokens"].map(format_count),
+        "parameters": rows["params"].map(size),
+        "tokens": rows["tokens"].map(size),
         "FLOPs": rows["flops"].map(format_flops),
         "of the budget": rows["share"].map(lambda v: f"{100 * v:.2g}%" if v < 0.995 else "100%"),
-        "loss to expect": rows["expected_loss"].map(lambda v: format_number(v, 4)),
+        f"{metric.title} to expect": rows["expected_loss"].map(metric.text_of),
         "why": rows["why"],
     })  # fmt: skip
     st.table(shown.set_index("run"))
     st.download_button(
-        "Download as CSV", found.to_csv, "next_experiments.csv", "text/csv",
+        "Download as CSV", lambda: safe_csv(_in_metric(rows, metric)), "next_experiments.csv", "text/csv",
         on_click="ignore", key="csv_next_experiments", icon=":material/download:",
     )  # fmt: skip
+
+
+def _in_metric(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Runs with what is expected of them under the name of the metric."""
+    if metric == LOSS:
+        return rows
+    expected = metric.shown(rows["expected_loss"].to_numpy(dtype=float))
+    return rows.assign(expected_loss=expected).rename(columns={"expected_loss": f"expected_{metric.column}"})
 
 
 def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """Keep this scenario, see kept ones side by side, take them in and out."""
     keeping.form(
-        KIND, "scenario", "Keep this scenario under a name", "next quarter", {"scenario": scenario.to_json()}, _THIS,
+        KIND, "scenario", "Keep this scenario under a name", "next quarter", _kept(scenario, basis.metric), _THIS,
         "compare_scenarios",
     )  # fmt: skip
     records = data.records()
@@ -100,26 +129,27 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     for name in chosen:
         try:
             other = Scenario.from_json(kept[name].data["scenario"])
+            _refuse_another_metric(name, other, kept[name].data.get("metric", LOSS.text), basis.metric)
             answers[name] = (other, plan(basis, other))
         except (UserError, KeyError, TypeError) as error:
             frame.show_error(
                 error if isinstance(error, UserError) else UserError(f"{name} cannot be read.", fix="Forget it.")
             )
-    st.dataframe(_table(answers))
+    st.dataframe(_table(answers, basis.metric))
     if len(answers) > 1:
         rows = _rows(answers)
         frame.chart(
             scenarios_chart(rows, frame.palette(), basis.metric),
             key="scenarios_chart",
             alt_text=f"{basis.metric.title} against cost of the kept scenarios",
-            rows=rows,
+            rows=named(rows, basis.metric),
         )
     st.caption("All are answered by the law chosen above.")
     with st.container(horizontal=True):
-        frame.json_download("Scenarios as JSON", {n: s.to_json() for n, (s, _) in answers.items()}, "scenarios.json",
-                            "scenarios_json")  # fmt: skip
+        frame.json_download("Scenarios as JSON", {n: _file(s, basis.metric) for n, (s, _) in answers.items()},
+                            "scenarios.json", "scenarios_json")  # fmt: skip
         st.download_button(
-            "As CSV", lambda: safe_csv(_rows(answers)), "scenarios.csv", "text/csv",
+            "As CSV", lambda: safe_csv(named(_rows(answers), basis.metric)), "scenarios.csv", "text/csv",
             on_click="ignore", key="scenarios_csv", icon=":material/download:",
         )  # fmt: skip
     _take_in()
@@ -127,6 +157,24 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     if forget and st.button("Forget it", icon=":material/delete:", key="forget_scenario_button"):
         records.delete(KIND, forget)
         st.rerun()
+
+
+def _kept(scenario: Scenario, metric: Metric) -> dict[str, Any]:
+    """A scenario and what a goal of it is of."""
+    return {"scenario": scenario.to_json(), "metric": metric.text}
+
+
+def _file(scenario: Scenario, metric: Metric) -> dict[str, Any]:
+    """A scenario for a file: with a goal of another metric than the loss, that is said beside it."""
+    return scenario.to_json() if metric == LOSS or scenario.loss is None else _kept(scenario, metric)
+
+
+def _refuse_another_metric(name: str, scenario: Scenario, text: str, metric: Metric) -> None:
+    """A goal of one metric means nothing to a law of another."""
+    if scenario.loss is not None and text != metric.text:
+        what = text.partition(":")[0]
+        raise UserError(f"{name} asks for a value of {what}, and this law is of {metric.title}.",
+                        fix=f"Plan with a law of {what}, or compare others.")  # fmt: skip
 
 
 def _take_in() -> None:
@@ -144,31 +192,34 @@ def _take_in() -> None:
         if name == _THIS:  # what was on screen when the file was taken out
             name = file.name.removesuffix(".json")
         try:
-            Scenario.from_json(value)
-            data.records().save(KIND, data.records().free_name(KIND, name), {"scenario": value})  # never over another
+            inner = value["scenario"] if isinstance(value, dict) and "scenario" in value else value
+            metric = value.get("metric", LOSS.text) if inner is not value else LOSS.text
+            Scenario.from_json(inner)
+            kept = {"scenario": inner, "metric": str(metric)}
+            data.records().save(KIND, data.records().free_name(KIND, name), kept)  # never over another
         except UserError as error:
             frame.show_error(error)
     st.rerun()
 
 
-def _table(answers: dict[str, tuple[Scenario, Plan]]) -> pd.DataFrame:
-    return pd.DataFrame({name: _column(scenario, answer) for name, (scenario, answer) in answers.items()})
+def _table(answers: dict[str, tuple[Scenario, Plan]], metric: Metric) -> pd.DataFrame:
+    return pd.DataFrame({name: _column(scenario, answer, metric) for name, (scenario, answer) in answers.items()})
 
 
-def _column(scenario: Scenario, answer: Plan) -> dict[str, str]:
+def _column(scenario: Scenario, answer: Plan, metric: Metric) -> dict[str, str]:
     endless = not math.isfinite(scenario.unique_tokens)
     terms = scenario.terms
     return {
         "training FLOPs": format_flops(answer.flops),
-        "accelerator": f"{float(terms.n_gpus):,.0f} × {terms.hardware.name}, {100 * float(terms.mfu):.0f}%"
+        "accelerator": f"{float(terms.n_gpus):,.0f} × {terms.hardware.name}, {format_percent(float(terms.mfu))}"
         if terms
         else "",
-        "unique tokens": "endless" if endless else format_count(scenario.unique_tokens),
-        "tokens to serve": format_count(scenario.demand.tokens) if scenario.demand.tokens else "none",
-        "parameters": format_count(answer.params),
-        "tokens": format_count(answer.tokens),
+        "unique tokens": "endless" if endless else size(scenario.unique_tokens),
+        "tokens to serve": size(scenario.demand.tokens) if scenario.demand.tokens else "none",
+        "parameters": size(answer.params),
+        "tokens": size(answer.tokens),
         "tokens per parameter": format_number(answer.tokens_per_param),
-        "loss": format_number(answer.loss, 4),
+        metric.title: metric.text_of(answer.loss),
         "cost": money(answer.cost_usd) if answer.cost_usd is not None else "",
         "time": duration(answer.days) if answer.days is not None else "",
     }

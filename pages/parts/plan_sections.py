@@ -30,7 +30,7 @@ from scaling_core.planning import (
     get_published,
 )
 from scaling_core.planning.energy import energy_kwh, published_runs, rated_power_w, whole_server
-from scaling_core.planning.figures import energy, passes
+from scaling_core.planning.figures import energy, passes, size
 from scaling_core.planning.flops import six_n, training_flops_per_token
 from scaling_core.planning.lifetime import crossover
 from scaling_core.planning.memory import GIB, MemorySetup, fewest_gpus
@@ -152,6 +152,22 @@ def life(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     )
     if not asked:
         st.caption("Type the tokens to serve above, and the plan is the cheapest over the model's life.")
+    if scenario.params is not None:
+        st.caption(_beside_the_wanted_size(scenario, answer))
+
+
+def _beside_the_wanted_size(scenario: Scenario, answer: Plan) -> str:
+    """That the chart is of the best size, and what the wanted one costs beside it."""
+    assert scenario.params is not None  # asked only of a wanted size
+    wanted = (
+        f":material/info: The chart is of the size that is best, for the {'goal' if scenario.loss else 'loss'} that "
+        f"{'is asked for' if scenario.loss else 'the budget reaches with it'}, not of the {size(scenario.params)} that "
+        "are wanted."
+    )
+    if answer.lifetime_saving is None or not math.isfinite(answer.lifetime_saving):
+        return wanted
+    ratio = format_ratio(1 - answer.lifetime_saving)
+    return f"{wanted} Those take {ratio} the compute over their life of the model cheapest to train for their own loss."
 
 
 def limited(basis: Basis, scenario: Scenario, answer: Plan) -> None:
@@ -301,6 +317,9 @@ def matters(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     choices = {"loss": reached, "params": "Parameters", "cost_usd": "Cost", "tokens": "Tokens"}
     chosen = st.segmented_control("Follow", list(choices), format_func=choices.get, required=True, key="follow")
     rows = tornado(basis, scenario, chosen)
+    if chosen == "loss" and scenario.loss is not None:
+        st.info(f"The {frame.plain(metric.title)} is what you ask for: follow what it takes.", icon=":material/info:")
+        rows = rows.iloc[:0]
     if chosen == "loss":
         rows = rows.assign(**{n: metric.shown(rows[n].to_numpy(dtype=float)) for n in ("low", "high", "base")})
     if len(rows):
@@ -310,7 +329,7 @@ def matters(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             alt_text=f"How far {choices[chosen].lower()} moves with each input",
             rows=rows,
         )
-    else:
+    elif chosen != "loss" or scenario.loss is None:
         st.info("Nothing that can be moved by a tenth changes this number.", icon=":material/info:")
     if scenario.terms is not None and basis.has_optimum:
         curve = pareto(basis, scenario, budgets(answer.flops / 100, answer.flops * 100)[::10])

@@ -11,6 +11,7 @@ import streamlit as st
 from pages.parts import frame
 from scaling_core.errors import UserError
 from scaling_core.planning import Basis, Plan, Scenario
+from scaling_core.planning.figures import size
 from scaling_core.planning.whatif import (
     LABELS,
     best_training_bits,
@@ -22,7 +23,7 @@ from scaling_core.planning.whatif import (
     quantisation_penalty,
     supervised_loss,
 )
-from scaling_core.units import format_count, format_number
+from scaling_core.units import format_number, format_percent
 
 
 def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
@@ -48,13 +49,13 @@ def _bits(answer: Plan) -> pd.DataFrame:
     rows = []
     for bits in (16, 8, 6, 4, 3):
         share = float(effective_share(bits, bits, bits))
-        left = f"{100 * share:.0f}%" if share > 0 else "outside the law"
+        left = format_percent(share) if share > 0 else "outside the law"
         penalty = float(quantisation_penalty(answer.params, answer.tokens, bits)) if bits < 16 else 0.0
         rows.append({
             "bits": str(bits),
             "parameters left, all three tensors trained in it": left,
-            "weights alone": f"{100 * float(effective_share(bits)):.0f}%",
-            "loss added by quantising weights after training": f"{penalty:.3g}",
+            "weights alone": format_percent(float(effective_share(bits))),
+            "loss added by quantising weights after training": format_number(penalty),
         })  # fmt: skip
     rows.append({"bits": f"best: {best_training_bits():.1f}"})
     return pd.DataFrame(rows).fillna("")
@@ -64,8 +65,8 @@ def _sparse(answer: Plan) -> pd.DataFrame:
     """Dense models as good as the sparse ones of the plan's non-zero parameters."""
     return pd.DataFrame([
         {
-            "weights that are zero": f"{100 * share:.0f}%",
-            "as good as a dense model of": format_count(float(dense_equivalent(answer.params, share))),
+            "weights that are zero": format_percent(share, 3),
+            "as good as a dense model of": size(float(dense_equivalent(answer.params, share))),
         }
         for share in (0.5, 0.75, 0.875)
     ])  # fmt: skip
@@ -86,7 +87,7 @@ def _routed(answer: Plan) -> pd.DataFrame:
     rows = []
     for experts in (8, 32, 128):
         try:
-            said = format_count(float(clark_dense_equivalent(answer.params, experts)))
+            said = size(float(clark_dense_equivalent(answer.params, experts)))
         except UserError as error:
             said = error.what
         rows.append({"experts": str(experts), "as good as a dense model of": said})
@@ -101,7 +102,7 @@ def _taught(answer: Plan) -> pd.DataFrame:
         teacher = alone * (1 - better)
         student = float(distilled_loss(answer.params, answer.tokens, teacher))
         rows.append({
-            "teacher's loss": f"{format_number(teacher, 4)} ({100 * better:.0f}% lower)",
+            "teacher's loss": f"{format_number(teacher, 4)} ({format_percent(better)} lower)",
             "student's loss": format_number(student, 4),
             "difference": f"{student - alone:+.4f}",
         })  # fmt: skip

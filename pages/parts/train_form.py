@@ -225,6 +225,8 @@ def estimate(ladder: Ladder) -> str:
 
 def _notes(ladder: Ladder) -> list[str]:
     notes = list(ladder.notes)
+    if ladder.speed.measured:
+        notes.append(f"Times: {ladder.speed.note}")
     if ladder.test is not None:
         notes.append(f"The diamond is held back: {ladder.test.name} is trained to its end only after the law of the "
                      "others has said what it will reach.")  # fmt: skip
@@ -237,15 +239,20 @@ def _notes(ladder: Ladder) -> list[str]:
 
 def _offer_timing(ladder: Ladder) -> None:
     """Where this machine has not been timed, offer to: a ladder by time is only as good as that."""
+    if state.get("executor") == "local" and (background.is_running(TIMING) or not ladder.speed.measured):
+        timing("Time this machine first (20 s)", ladder.slots, state.get("device"))
+
+
+def timing(label: str, slots: int, device: str = "auto") -> None:
+    """The button that times this machine, or how that goes."""
     if background.is_running(TIMING):
-        background.wait(TIMING, "Timing this machine: the loop is run at three sizes, about 20 seconds.")
+        background.wait(TIMING, "Timing this machine: training at three sizes, about 20 seconds when it is idle.")
         return
     if wrong := background.trouble(TIMING):
         st.warning(f"This machine could not be timed: {frame.plain(wrong)}", icon=":material/timer_off:")
-    if not ladder.speed.measured and state.get("executor") == "local":
-        arguments = ["--home", str(home()), "--slots", str(ladder.slots), "--device", state.get("device")]
-        st.button("Time this machine first (20 s)", key="time_machine", icon=":material/timer:",
-                  on_click=background.start, args=(TIMING, "scaling_core.training.timing", arguments))  # fmt: skip
+    arguments = ["--home", str(home()), "--slots", str(slots), "--device", device]
+    st.button(label, key="time_machine", icon=":material/timer:", on_click=background.start,
+              args=(TIMING, "scaling_core.training.timing", arguments))  # fmt: skip
 
 
 def _launch(ladder: Ladder) -> None:

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from pages.parts import background, data, frame
+from pages.parts import background, data, frame, train_form
 from pages.parts.train_form import seconds_text
 from scaling_core.errors import UserError
 from scaling_core.jobs import Limits
@@ -18,7 +18,7 @@ from scaling_core.jobs.view import Machine, machine
 from scaling_core.runs import home
 from scaling_core.training.asked import TASKS
 from scaling_core.training.timing import speed_here
-from scaling_core.units import format_count, format_number
+from scaling_core.units import format_count, format_flops, format_number
 
 _PEAKS = "peaks"
 _TICK_S = 2.0
@@ -50,11 +50,12 @@ def facts(now: Host) -> None:
     """The machine in one line, and its numbers."""
     st.markdown(f"**{frame.plain(now.name)}** · {frame.plain(now.processor)} · {frame.plain(now.system)}")
     cores = f"{now.usable} of {now.cores}" if now.usable < now.cores else str(now.cores)
+    card = {"border": True, "delta_arrow": "off"}
     with st.container(horizontal=True, key="device_facts"):
         st.metric("Cores", cores, border=True, help="Logical cores that runs may use.")
-        st.metric("Memory", f"{_gb(now.memory)} GB", f"{_gb(now.memory_free)} GB free", "off", border=True)
+        st.metric("Memory", f"{_gb(now.memory)} GB", f"{_gb(now.memory_free)} GB free", "off", **card)
         st.metric("GPUs", str(len(now.gpus)) if now.gpus else "none", border=True)
-        st.metric("Disk", f"{_gb(now.disk_free)} GB free", f"of {_gb(now.disk)} GB", "off", border=True)
+        st.metric("Disk", f"{_gb(now.disk_free)} GB free", f"of {_gb(now.disk)} GB", "off", **card)
         st.metric("Workspace", _size(now.workspace), border=True, help=f"What lies in {home()}.")
     if now.gpus:
         rows = [
@@ -83,7 +84,7 @@ def peaks() -> None:
     if known is None:
         st.markdown("Not measured yet. It takes a few seconds, in a process of its own.")
     else:
-        rows = [{"precision": name, "TFLOP/s": f"{value / 1e12:.3g}"} for name, value in known.flops_per_s.items()]
+        rows = [{"precision": name, "FLOP/s": f"{format_flops(value)}"} for name, value in known.flops_per_s.items()]
         st.dataframe(pd.DataFrame(rows), hide_index=True)
         st.caption(f"{frame.plain(known.how)} What training can reach at most here; a data sheet promises more.")
     if wrong := background.trouble(_PEAKS):
@@ -110,8 +111,8 @@ def speed() -> None:
     ]
     if rows:
         st.dataframe(pd.DataFrame(rows), hide_index=True)
-    if not known.measured:
-        st.caption(f"The Train page offers to time it; what it times is “{TASKS['stdlib'].title}”.")
+        st.caption(f"Learning “{TASKS['stdlib'].title}”: plans of ladders take their times from this.")
+    train_form.timing("Time it again (20 s)" if known.measured else "Time it (20 s)", slots)
 
 
 def running() -> None:
@@ -149,7 +150,7 @@ def _running(was_active: bool) -> None:
 
 def _queue_line(now: Machine) -> str:
     held = f" · {frame.plain(now.held)}" if now.held else ""
-    seen_to = "a supervisor sees to them" if now.supervisor else "no supervisor runs, none is needed now"
+    seen_to = "a supervisor sees to them" if now.supervisor else "no supervisor runs, as there is nothing to do"
     if not now.supervisor and now.waiting:
         seen_to = "**no supervisor runs**: start it on the Train page"
     return f"{now.running} running, {now.waiting} waiting, {now.slots} at once on this machine · {seen_to}{held}"
@@ -206,8 +207,8 @@ def executors() -> None:
             st.markdown(f"**{place.title}** :{colour}-badge[{badge}]")
             st.caption(frame.plain(place.about))
             if place.missing:
-                st.markdown(f"It needs {frame.plain(place.missing)}:")
-                st.code(place.install, language=None)
+                st.markdown(f"Missing: {frame.plain(place.missing)}.")
+                st.code(place.install, language=None, wrap_lines=True)
             if place.name in _OPTIONS:
                 with st.expander("Options", icon=":material/tune:"):
                     _options(place)

@@ -1,7 +1,6 @@
 """Plan: what should we train with this budget?"""
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import data, frame, plan_answer, plan_controls, plan_formulas, plan_sections, points, state
 from scaling_core.charts.measured import named
@@ -9,6 +8,7 @@ from scaling_core.charts.plan import CHOSEN, CLICKED, plan_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
+from scaling_core.runs import LOSS
 from scaling_core.units import format_flops
 
 #: The slider spans this many times below the smallest and above the largest run, or this when neither is known.
@@ -19,18 +19,25 @@ _NEXT = 10.0
 _USUAL = 1e23
 
 
+#: Widths of the controls and of the chart beside them.
+_BESIDE = [1.0, 3.6]
+
+
 def body() -> None:
-    top = st.container()  # the answer comes first, though the controls below decide it
-    below_question = plan_controls.question()
-    below_assumptions = plan_controls.assumptions()
-    try:
-        basis = data.basis()
-    except UserError as error:  # published laws can still be chosen
-        frame.show_error(error)
-        st.caption("Published laws can be planned with all the same: choose one above.")
-        points.clear_button()
+    top = st.container()  # the answer comes first, though the controls beside the chart decide it
+    controls, middle = st.columns(_BESIDE, gap="medium")
+    basis, problem = basis_or_error()
+    with controls:
+        plan_controls.question(basis.metric if basis else LOSS)
+        plan_controls.assumptions()
+    if basis is None:  # published laws can still be chosen
+        with middle:
+            frame.show_error(problem)
+            st.caption("Published laws can be planned with all the same: choose one on the left.")
+            points.clear_button()
         return
-    found = answered(basis, below_question, below_assumptions)
+    with middle:
+        found = answered(basis)
     if found is None:
         top.info("There is no plan until what is marked below is put right.", icon=":material/edit:")
         return
@@ -38,9 +45,8 @@ def body() -> None:
     with top:
         plan_answer.say(scenario, answer, basis.metric)
         plan_answer.doubts(basis)
-    if not basis.has_optimum:
-        st.info(frame.plain(basis.notes[-1]), icon=":material/info:")
-    main_chart(basis, scenario, answer)
+    with middle:
+        main_chart(basis, scenario, answer)
     notes(basis, answer)
     plan_answer.cards(scenario, answer)
     plan_answer.metrics(answer)
@@ -48,17 +54,24 @@ def body() -> None:
     details(basis, scenario, answer)
 
 
-def answered(basis: Basis, first: DeltaGenerator, second: DeltaGenerator) -> tuple[Scenario, Plan] | None:
-    """What is asked and its answer; where it cannot be, that is said below its controls, and no plan stands in."""
-    asked = plan_controls.asked(basis, usual_budget(), first, second)
+def basis_or_error() -> tuple[Basis | None, UserError | None]:
+    """The law to plan with, or why there is none."""
+    try:
+        return data.basis(), None
+    except UserError as error:
+        return None, error
+
+
+def answered(basis: Basis) -> tuple[Scenario, Plan] | None:
+    """What is asked and its answer; where it cannot be, that is said in place of the chart, and no plan stands in."""
+    asked = plan_controls.asked(basis, usual_budget())
     asked.show()
     if asked.scenario is None:
         return None
     try:
         return asked.scenario, plan(basis, asked.scenario)
     except UserError as error:
-        with first:
-            frame.show_error(error)
+        frame.show_error(error)
         return None
 
 
@@ -143,7 +156,7 @@ def details(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             st.markdown(f"- {frame.plain(note)}")
         frame.json_download(
             f"Plan at {budget} FLOPs as JSON",
-            {"scenario": scenario.to_json(), "plan": answer.to_json()},
+            {"scenario": scenario.to_json(), "plan": answer.to_json(basis.metric)},
             "plan.json",
             "plan_json",
         )

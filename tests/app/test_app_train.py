@@ -1,0 +1,201 @@
+"""Train and Devices without a browser: a form that plans, a queue that is shown, a ladder that has grown its law."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from app_helpers import calm, go, marks, rows, spec, url, words
+
+from scaling_core.errors import UserError
+from scaling_core.jobs import Queue
+from scaling_core.jobs.index import Index
+from scaling_core.jobs.model import JobRequest
+from scaling_core.jobs.submit import keep_text
+from scaling_core.runs import UploadStore
+from scaling_core.training.asked import Asked, plan_asked, read_amount, read_runs
+from scaling_core.training.folder import RunFolder
+from scaling_core.training.forecast import write_forecast
+from scaling_core.training.ladder import Ladder, to_meta
+from scaling_core.training.speed import SUPPOSED
+
+#: The law that the made runs follow, and how far the held-back run is off it.
+E, A, B, ALPHA, BETA = 1.2, 60.0, 400.0, 0.45, 0.42
+SURPRISE = 1.02
+
+
+def loss(params: float, tokens: float) -> float:
+    return E + A / params**ALPHA + B / tokens**BETA
+
+
+@pytest.fixture(scope="module")
+def plan() -> Ladder:
+    return plan_asked(Asked(task="markov", name="made"), SUPPOSED, 2)
+
+
+def finish(folder: Path, ladder: Ladder, name: str, factor: float = 1.0) -> None:
+    """What a worker would have left of a run, without training it."""
+    rung = next(r for r in ladder.runs if r.name == name)
+    run = RunFolder(folder / name)
+    tokens = rung.spec.tokens
+    lines = [{"step": s, "tokens": tokens * s // 8, "loss": loss(rung.params, tokens * s / 8)} for s in range(1, 9)]
+    (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run.finish({"run": name, "role": "run", "n_params": rung.params, "tokens": tokens, "unique_tokens": tokens,
+                "flops": tokens * rung.flops_per_token, "flops_6nd": 6.0 * rung.params * tokens, "steps": 8,
+                "loss": factor * loss(rung.params, tokens), "width": rung.spec.model.width, "family": "decoder"})  # fmt: skip
+
+
+def made(home: Path, ladder: Ladder, *, ended: int | None = None) -> int:
+    """A ladder in the queue whose first runs have ended; all of them, with forecast and verdict, unless told."""
+    queue = Queue(home)
+    number = queue.add_ladder("made", [JobRequest(**vars(j)) for j in ladder.requests()], meta=to_meta(ladder))
+    folder = queue.ladder(number).folder
+    names = [r.name for r in ladder.runs if r.role == "run"][:ended]
+    for name in names:
+        finish(folder, ladder, name)
+    if ended is None:
+        write_forecast(folder)
+        finish(folder, ladder, ladder.test.name, SURPRISE)
+    index = Index(home)
+    for job in queue.jobs(number):
+        if ended is None or job.name in names:
+            index.become(job, "done", "ended well", progress=1.0)
+    index.close()
+    return number
+
+
+def test_before_the_first_ladder_the_page_says_what_to_do_and_draws_what_it_would_take(open_page) -> None:
+    at = calm(open_page("train", task="markov"))
+    assert "No ladder has been trained here" in words(at.info)
+    assert "12 runs" in words(at.markdown)
+    assert len(rows(at, "run")) == 12
+    assert (rows(at, "run")["role"] == "test").sum() == 1
+    assert at.button(key="launch").label == "Launch 12 runs"
+    assert at.button(key="time_machine").label.startswith("Time this machine first")
+
+
+def test_what_is_asked_for_stands_in_the_link(open_page) -> None:
+    at = calm(open_page("train", task="markov"))
+    at.segmented_control(key="way").set_value("custom").run()
+    at.text_input(key="amount").set_value("10 min").run()
+    at.number_input(key="grid_sizes").set_value(3).run()
+    asked = url(calm(at))
+    assert {"task": "markov", "way": "custom", "amount": "10 min", "grid_sizes": "3"}.items() <= asked.items()
+    assert "12 runs" in words(at.markdown)  # 3 sizes at 4 budgets
+    again = calm(open_page("train", **asked))
+    assert rows(again, "run").equals(rows(at, "run"))
+
+
+def test_an_amount_that_is_none_is_said_beside_the_form(open_page) -> None:
+    at = open_page("train", task="markov", way="custom", amount="soon")
+    assert "“soon” is no time and no FLOPs" in words(at.error)
+    assert "launch" not in {b.key for b in at.button}
+
+
+def test_a_text_of_ones_own_is_asked_for_then_planned(open_page, workspace: Path) -> None:
+    at = calm(open_page("train", task="text"))
+    assert "Upload a text" in words(at.info)
+    workspace.mkdir(exist_ok=True)
+    path = keep_text(workspace, "a book.txt", b"all happy families are alike; " * 4000)
+    at.text_input(key="text").set_value(str(path)).run()
+    calm(at)
+    assert "12 runs" in words(at.markdown)
+    at.text_input(key="text").set_value("/nowhere/at/all").run()
+    assert "no such file" in words(at.error)
+
+
+def test_a_price_makes_the_estimate_a_cost(open_page) -> None:
+    at = calm(open_page("train", task="markov", slot_price="2"))
+    assert "$0.1" in words(at.markdown)  # 2 minutes of 2 places at $2/h
+
+
+def test_a_ladder_that_has_ended_shows_its_law_its_verdict_and_the_entropy(open_page, workspace, plan) -> None:
+    made(workspace, plan)
+    at = calm(open_page("train", task="markov"))
+    said = words(at.markdown)
+    assert "of 11 runs" in said
+    assert "came" in said
+    assert ("right within its interval" in said) != ("outside its interval" in said)
+    assert "off by 1.9" in said or "off by 2" in said  # 1/1.02 - 1
+    assert "The source's entropy is" in said
+    charts = [spec(at, i) for i in range(len(at.get("vega_lite_chart")))]
+    assert len(charts) == 4  # the plan, the law, the runs, the curves
+    assert any(marks(c, "area") for c in charts)
+    assert "16 of 17 jobs done" in said or any("jobs done" in str(p.text) for p in at.get("progress"))
+
+
+def test_while_it_grows_runs_to_come_are_rings(open_page, workspace, plan) -> None:
+    made(workspace, plan, ended=7)
+    at = calm(open_page("train", task="markov"))
+    rings = rows(at, "interval", 1)
+    assert len(rings) == 5
+    assert set(rings["run"]) == {r.name for r in plan.runs} - {
+        r.name for r in [r for r in plan.runs if r.role == "run"][:7]
+    }
+    assert "Nobody sees to this queue now" in words(at.markdown)
+
+
+def test_its_runs_are_carried_to_the_law_in_one_click(open_page, workspace, plan) -> None:
+    made(workspace, plan)
+    at = calm(open_page("train", task="markov"))
+    at.button(key="carry_law").click().run()
+    calm(at)
+    carried = url(at)["runs"]
+    text = UploadStore(workspace).get(carried).data.decode()
+    assert text.count("\n") == 13  # a header and 12 runs
+    go(at, "law")
+    assert "What curve do these runs follow" in words(at.markdown)
+    assert "12 runs" in words(calm(at).markdown)
+
+
+def test_jobs_are_paused_and_cancelled_from_the_page(open_page, workspace, plan) -> None:
+    number = made(workspace, plan, ended=11)
+    at = calm(open_page("train", task="markov"))
+    at.button(key="jobs_Cancel").click().run()
+    calm(at)
+    assert {job.state for job in Queue(workspace).jobs(number)} == {"done", "cancelled"}
+
+
+def test_several_ladders_can_be_chosen_and_the_link_says_which(open_page, workspace, plan) -> None:
+    first, second = made(workspace, plan), made(workspace, plan, ended=7)
+    at = calm(open_page("train", task="markov"))
+    assert url(at)["ladder"] == str(second)
+    at.selectbox(key="ladder").set_value(first).run()
+    assert url(calm(at))["ladder"] == str(first)
+    assert "came" in words(at.markdown)
+
+
+def test_devices_says_what_there_is_and_keeps_limits(open_page, workspace) -> None:
+    at = calm(open_page("devices"))
+    assert {m.label for m in at.metric} == {"Cores", "Memory", "GPUs", "Disk", "Workspace"}
+    assert "Not measured yet" in words(at.markdown)
+    at.number_input(key="limit_slots").set_value(3)
+    next(b for b in at.button if b.label == "Keep" and "limits" in (b.form_id or "limits")).click().run()
+    calm(at)
+    assert Queue(workspace).limits.slots == 3
+
+
+def test_the_web_process_never_loads_torch(root: Path, workspace: Path) -> None:
+    script = (
+        "import sys\nfrom streamlit.testing.v1 import AppTest\n"
+        "for page in ('train', 'devices'):\n"
+        "    at = AppTest.from_file('app.py', default_timeout=60).switch_page(f'pages/views/{page}.py').run()\n"
+        "    assert not at.exception and not at.error, (at.exception, at.error)\n"
+        "assert 'torch' not in sys.modules, 'torch was loaded'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("text", "kind", "amount"), [("20 min", "seconds", 1200.0), ("1h", "seconds", 3600.0),
+                                                      ("1e14", "flops", 1e14)])  # fmt: skip
+def test_an_amount_is_a_time_or_flops(text: str, kind: str, amount: float) -> None:
+    assert read_amount(text) == (kind, amount)
+
+
+def test_runs_in_a_link_are_read_or_refused() -> None:
+    assert read_runs("95000:1e6,213000:2e6") == ((95000.0, 1e6), (213000.0, 2e6))
+    for wrong in ("95000", "a:b", "1:-2"):
+        with pytest.raises(UserError, match="no list of runs"):
+            read_runs(wrong)
