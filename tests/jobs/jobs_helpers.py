@@ -25,7 +25,7 @@ def probe(name: str, steps: int = 1, pause_s: float = 0.0, **fields: object) -> 
     return JobRequest(name, "probe", json.dumps({"steps": steps, "pause_s": pause_s, **fields}), **asked)  # type: ignore[arg-type]
 
 
-def until(what: Callable[[], object], seconds: float = 20.0) -> object:
+def until(what: Callable[[], object], seconds: float = 60.0) -> object:
     """Wait for something to hold; what it was last is in the failure."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
@@ -56,7 +56,7 @@ def starts_of(job: Job) -> int:
     return job.run.log.read_text().count("taken up by")
 
 
-def worker_of(job: Job, seconds: float = 20.0) -> int:
+def worker_of(job: Job, seconds: float = 60.0) -> int:
     """The pid of the process that has the run, once it has told."""
 
     def pid() -> int:

@@ -49,7 +49,7 @@ def test_ray_runs_jobs_and_survives_what_befalls_them(on_ray: Queue) -> None:
     kill(worker_of(killed))
     until(lambda: len(steps_of(paused)) > 3, 60)
     queue.want([paused.id], "pause")
-    until(lambda: states(queue)["paused"] == "paused", 40)
+    until(lambda: states(queue)["paused"] == "paused")
     queue.want([paused.id], "run")
     wanted = {"killed": "done", "paused": "done", "stuck": "cancelled", "quick": "done", "bad": "failed"}
     until(lambda: states(queue) == wanted, 60)
@@ -82,7 +82,7 @@ def test_submitit_runs_jobs_and_finds_them_again_after_its_supervisor_was_killed
     until(lambda: len(steps_of(a)) > 3)
     _kill_supervisor(queue)
     ensure_supervisor(queue.home)
-    until(all_in(queue, "done"), 40)
+    until(all_in(queue, "done"))
     assert steps_of(a) == list(range(1, 61))
     assert starts_of(a) == 1
     assert sorted(set(steps_of(b))) == list(range(1, 61))

@@ -50,7 +50,7 @@ def test_a_full_disk_interrupts_a_run_which_goes_on_when_there_is_space(small: Q
     until(lambda: _stands_still(job))
     assert job.run.result is None
     (small.home / "filler").unlink()
-    until(all_in(small, "done"), 40)
+    until(all_in(small, "done"))
     assert sorted(set(steps_of(job))) == list(range(1, 61))
     assert starts_of(job) >= 1
 

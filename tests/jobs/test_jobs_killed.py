@@ -17,7 +17,7 @@ from scaling_core.jobs.launch import environment
 def test_a_thousand_jobs_drain_with_none_lost_and_none_run_twice(queue: Queue) -> None:
     queue.add_ladder("many", [probe(f"p{i}") for i in range(1000)])
     assert ensure_supervisor(queue.home)
-    until(all_in(queue, "done"), 60)
+    until(all_in(queue, "done"), 240)
     jobs = queue.jobs()
     assert len(jobs) == 1000
     assert [starts_of(job) for job in jobs] == [1] * 1000

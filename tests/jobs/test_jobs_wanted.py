@@ -158,7 +158,7 @@ class _Ticking:
         self.passed += self._step_s
 
     def until(self, what: object) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not what():  # type: ignore[operator]
             assert time.monotonic() < deadline
             self.tick()
