@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from scaling_core.errors import UserError
 from scaling_core.runs.build import build
+from scaling_core.runs.folders import is_settings
+from scaling_core.runs.gather import Gathered, gather
 from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import RawTable
-from scaling_core.runs.readers import read
 from scaling_core.runs.schema import Note, RunTable, concatenate
 from scaling_core.runs.upload import Upload
 
@@ -32,40 +33,72 @@ def load(uploads: Sequence[Upload], overrides: Overrides | None = None, max_byte
     """
     if not uploads:
         raise UserError("There is no file to read.", fix="Give at least one file of runs.")
-    distinct, repeats = _distinct(uploads)
-    tables = [(upload, read(upload, max_bytes)) for upload in distinct]
+    gathered, notes = gather(uploads, max_bytes)
     corrections = overrides or Overrides()
-    built = [build(raw, upload, _concerning(corrections, raw, tables)) for upload, raw in tables]
+    built, left_out = _built(gathered, corrections)
     table = concatenate(built)
-    return replace(table, notes=(*table.notes, *repeats))
+    return replace(table, notes=(*table.notes, *notes, *left_out))
 
 
-def _distinct(uploads: Sequence[Upload]) -> tuple[list[Upload], tuple[Note, ...]]:
-    """Drop files given twice, and tell apart different files of the same name."""
-    kept: dict[str, Upload] = {}
-    notes: list[Note] = []
+def usable(uploads: Sequence[Upload]) -> tuple[list[Upload], list[UserError]]:
+    """Sort files given together into those that can be read, with the settings that go with them, and errors."""
+    kept: list[Upload] = []
+    errors: list[UserError] = []
     for upload in uploads:
-        if upload.sha256 in kept:
-            text = f"The file has the same content as {kept[upload.sha256].name} and was used once."
-            notes.append(Note("info", text, upload.name))
+        try:
+            if not is_settings(upload.name):
+                gather([upload])
+            kept.append(upload)
+        except UserError as error:
+            errors.append(error)
+    try:
+        if kept and not errors:
+            gather(kept)
+    except UserError as error:  # settings alone, which are no runs
+        return [], [error]
+    return kept, errors
+
+
+def _built(gathered: Sequence[Gathered], overrides: Overrides) -> tuple[list[RunTable], list[Note]]:
+    """Understand each table; of several, one from a folder that makes no sense is left out with a note."""
+    built: list[RunTable] = []
+    notes: list[Note] = []
+    errors: list[UserError] = []
+    for one in gathered:
+        try:
+            table = build(one.raw, one.upload, _concerning(overrides, one.raw, gathered))
+        except UserError as error:
+            if "/" not in one.upload.name:
+                raise
+            errors.append(error)
+            notes.append(Note("warning", f"Left out: {error.what}", one.upload.name))
             continue
-        name = _free_name(upload.name, {other.name for other in kept.values()})
-        if name != upload.name:
-            notes.append(Note("info", f"Another file is called {upload.name}, so this one is called {name}.", name))
-        kept[upload.sha256] = Upload(name, upload.data)
-    return list(kept.values()), tuple(notes)
+        built.append(_by_file(table, one))
+    if not built:
+        raise errors[0]
+    return built, notes
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name} ({number})"
-    return free
+def _by_file(table: RunTable, one: Gathered) -> RunTable:
+    """Say of each row and source of a table made of several files which file it came from."""
+    if not one.file_of:
+        return table
+    names = {run: upload.name for run, upload in one.file_of.items()}
+    frame = table.frame.assign(file=table.frame["run"].map(names).fillna(one.upload.name))
+    (source,) = table.sources
+    rows = frame["file"].value_counts()
+    files = {upload.name: upload for upload in one.file_of.values()}
+    sources = tuple(
+        replace(source, file=name, sha256=upload.sha256, rows=int(rows.get(name, 0))) for name, upload in files.items()
+    )
+    curves = table.curves
+    if len(curves):
+        curves = curves.assign(file=curves["run"].map(names).fillna(one.upload.name))
+    return replace(table, frame=frame, sources=sources, curves=curves)
 
 
-def _concerning(overrides: Overrides, raw: RawTable, tables: Sequence[tuple[Upload, RawTable]]) -> Overrides:
+def _concerning(overrides: Overrides, raw: RawTable, tables: Sequence[Gathered]) -> Overrides:
     """Keep the corrections that this file can follow, and those that no file can, so that they are reported."""
-    elsewhere = {name for _, other in tables for name in other.frame.columns} - set(raw.frame.columns)
+    elsewhere = {name for other in tables for name in other.raw.frame.columns} - set(raw.frame.columns)
     wanted = {column for column in overrides.columns.values() if column is not None}
     return overrides.restricted({*raw.frame.columns, *(wanted - elsewhere)})

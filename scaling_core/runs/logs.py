@@ -123,7 +123,9 @@ def _merged(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], int]:
         if rows[STEP].duplicated().any():
             kept = rows.groupby(STEP, sort=True, as_index=False).last()
             values = [c for c in rows.columns if c not in (STEP, WALL_TIME, LINE)]
-            again += int(np.sum(rows[values].notna().to_numpy())) - int(np.sum(kept[values].notna().to_numpy()))
+            earlier = rows.groupby(STEP, sort=True, as_index=False).first()
+            # A value that is repeated as it was, as by checkpoints that hold the same history, replaces nothing.
+            again += int(np.sum((earlier[values] != kept[values]).to_numpy() & kept[values].notna().to_numpy()))
             rows = kept
         elif not rows[STEP].is_monotonic_increasing:
             rows = rows.sort_values(STEP, ignore_index=True)
@@ -208,7 +210,7 @@ def _left_out_notes(left_out: Mapping[str, list[str]], again: int, file: str) ->
         Note("info", f"{_counted(names, 'metric')} left out: {reason}.", file) for reason, names in left_out.items()
     ]
     if again:
-        text = f"{again:,} values were logged again at a step that had one, as after a restart: the later was kept."
+        text = f"{again:,} values replaced another that was logged at the same step, as after a restart: the later was kept."
         notes.append(Note("info", text, file))
     return notes
 

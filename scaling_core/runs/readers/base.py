@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scaling_core.runs.logs import LoggedRun, Logs, to_raw
 from scaling_core.runs.raw import RawTable
@@ -41,6 +41,7 @@ class Reader(Protocol):
         """Read the file; UserError if it is broken."""
 
 
+@runtime_checkable
 class LogReader(Protocol):
     """Reads files of logs. Its ``logs`` may be joined with what lies beside the file before it becomes a table."""
 
@@ -53,6 +54,11 @@ class LogReader(Protocol):
 
     def logs(self, upload: Upload) -> Logs:
         """Read the runs of the file; UserError if it is broken."""
+
+    @property
+    def joins_a_folder(self) -> bool:
+        """Whether several of its files in one run's folder are parts of one run, as after a restart."""
+        return False
 
     def complete(self, run: LoggedRun) -> LoggedRun:
         """Add what follows from the log and the settings together, once those beside it are known."""

@@ -35,6 +35,7 @@ class HuggingFaceReader(LogReader):
     """Reads ``trainer_state.json``."""
 
     name = "Hugging Face trainer state"
+    joins_a_folder = True  # each checkpoint repeats the history up to it
 
     def looks_like(self, upload: Upload) -> Likeness:
         """Accept JSON with ``log_history`` and ``global_step``."""

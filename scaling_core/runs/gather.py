@@ -1,0 +1,318 @@
+"""From what was dropped to tables: containers opened, folders grouped into runs, logs joined with their settings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from scaling_core.errors import UserError
+from scaling_core.runs.aliases import alias_rank, is_run_name
+from scaling_core.runs.containers import unpack
+from scaling_core.runs.folders import is_settings, read_settings, run_folder, run_names, settings_for
+from scaling_core.runs.guess import is_export
+from scaling_core.runs.logs import STEP, LoggedRun, Logs, is_known, joined
+from scaling_core.runs.members import why_unopened
+from scaling_core.runs.numbers import to_numbers
+from scaling_core.runs.raw import RawTable
+from scaling_core.runs.readers import FOLDER_READERS, Candidate, recognise
+from scaling_core.runs.readers.base import FolderReader, LogReader, table_of
+from scaling_core.runs.readers.csv_log import as_logs
+from scaling_core.runs.schema import Note
+from scaling_core.runs.settings import Scalar, setting_columns
+from scaling_core.runs.upload import Upload
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """One table as read, and the files it was read from.
+
+    Attributes
+    ----------
+    upload : Upload
+        The file; where there are several, their common name and the hash of their hashes.
+    raw : RawTable
+    file_of : dict of str to Upload
+        The file of each run, where there are several.
+    """
+
+    upload: Upload
+    raw: RawTable
+    file_of: dict[str, Upload] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file that was read: a log, or a table that is none."""
+
+    upload: Upload
+    format: str
+    reason: str
+    reader: LogReader | None
+    logs: Logs | None = None
+    raw: RawTable | None = None
+
+
+@dataclass
+class _Work:
+    """What came of the files so far."""
+
+    tables: list[Gathered] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    errors: list[UserError] = field(default_factory=list)
+
+
+def gather(uploads: Sequence[Upload], max_bytes: int | None = None) -> tuple[tuple[Gathered, ...], tuple[Note, ...]]:
+    """Read everything that was given.
+
+    Files in folders and containers that are no logs are left out with a note; a file given by itself must be one.
+    Logs of one format become one table, a run each, with the settings that lie beside them.
+
+    Parameters
+    ----------
+    uploads : sequence of Upload
+        A name may be a path, ``runs/a/metrics.csv``: then its folder says to which run it belongs.
+    max_bytes : int, optional
+        Of a file, and of all that a container holds.
+
+    Raises
+    ------
+    UserError
+        If a file given by itself cannot be read, or nothing can.
+    """
+    opened = unpack(uploads, max_bytes)
+    work = _Work(notes=list(opened.notes))
+    files = _worth_opening(opened.uploads, work)
+    files = _take_folders(files, work)
+    beside = [f for f in files if is_settings(f.name)]
+    logs, repeats = _distinct([f for f in files if not is_settings(f.name)])
+    found = [read for f in logs if (read := _try(work, f, _read, f, max_bytes))]
+    if not found and not work.tables:  # settings alone may still be a table of runs
+        found = [read for f in beside if (read := _try(work, f, _read, f, max_bytes))]
+        beside = []
+    settings = {f.name: said for f in beside if (said := _try(work, f, read_settings, f))}
+    used = _take_logs(found, settings, work)
+    _note_unused(settings, used, work)
+    if not work.tables:
+        raise work.errors[0] if work.errors else UserError(
+            "There is no log of a run in it.", where=uploads[0].name if uploads else "", fix="Give CSV, JSON or logs."
+        )  # fmt: skip
+    return tuple(work.tables), (*work.notes, *repeats)
+
+
+def _worth_opening(files: Sequence[Upload], work: _Work) -> list[Upload]:
+    """Leave out files of a folder that are no logs by their names."""
+    kept = []
+    skipped: dict[str, list[str]] = {}
+    for file in files:
+        reason = why_unopened(file.name) if "/" in file.name else ""
+        if reason:
+            skipped.setdefault(reason, []).append(file.name)
+        else:
+            kept.append(file)
+    for reason, names in skipped.items():
+        work.notes.append(Note("info", f"{_listed(names)} not opened ({reason})."))
+    return kept
+
+
+def _take_folders(files: list[Upload], work: _Work) -> list[Upload]:
+    """Read formats that are folders; return the files that none of them claims."""
+    for reader in FOLDER_READERS:
+        claimed = reader.claims([f.name for f in files])
+        inside = [f for f in files if f.name in claimed]
+        if not inside:
+            continue
+        origin = _together(inside, reader.name)
+        raw = _try(work, inside[0], _folder_table, reader, inside, origin.name)
+        if raw is not None:
+            work.tables.append(Gathered(origin, raw))
+        files = [f for f in files if f.name not in claimed]
+    return files
+
+
+def _folder_table(reader: FolderReader, files: Sequence[Upload], name: str) -> RawTable:
+    return table_of(reader.logs(files), reader.name, name)
+
+
+def _distinct(uploads: Sequence[Upload]) -> tuple[list[Upload], list[Note]]:
+    """Drop files given twice, and tell apart different files of the same name."""
+    kept: dict[str, Upload] = {}
+    names: set[str] = set()
+    notes: list[Note] = []
+    for upload in uploads:
+        if upload.sha256 in kept:
+            text = f"The file has the same content as {kept[upload.sha256].name} and was used once."
+            notes.append(Note("info", text, upload.name))
+            continue
+        name = _free_name(upload.name, names)
+        if name != upload.name:
+            notes.append(Note("info", f"Another file is called {upload.name}, so this one is called {name}.", name))
+        names.add(name)
+        kept[upload.sha256] = Upload(name, upload.data)
+    return list(kept.values()), notes
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
+
+
+def _try(work: _Work, file: Upload, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Read a file; in a folder one that cannot be read is a note, since folders hold all kinds of things."""
+    try:
+        return read(*args, **kwargs)
+    except UserError as error:
+        if "/" not in file.name:
+            raise
+        work.errors.append(error)
+        work.notes.append(Note("warning", f"Left out: {error.what}", file.name))
+        return None
+
+
+def _read(file: Upload, max_bytes: int | None) -> _Read:
+    best: Candidate = recognise(file, max_bytes)
+    if isinstance(best.reader, LogReader):
+        return _Read(file, best.reader.name, best.likeness.reason, best.reader, logs=best.reader.logs(file))
+    raw = best.reader.read(file)
+    return _Read(file, raw.format, best.likeness.reason, None, raw=replace(raw, reason=best.likeness.reason))
+
+
+def _take_logs(found: list[_Read], settings: dict[str, dict[str, Scalar]], work: _Work) -> set[str]:
+    """Turn what was read into tables; return the folders whose settings were used."""
+    used: set[str] = set()
+    by_format: dict[str, list[_Read]] = {}
+    for read in found:
+        config = settings_for(run_folder(read.upload.name), settings)
+        if read.raw is not None and (logs := _as_log(read.raw, read.upload, bool(config))) is not None:
+            read = replace(read, logs=logs, raw=None)
+        if config:
+            used.add(run_folder(read.upload.name))
+        if read.logs is not None:
+            by_format.setdefault(read.format, []).append(read)
+        elif read.raw is not None:
+            raw = _with_settings(read.raw, config, read.upload)
+            work.tables.append(Gathered(read.upload, raw))
+    for format, reads in by_format.items():
+        table = _try(work, reads[0].upload, _table, format, reads, settings)
+        if table is not None:
+            work.tables.append(table)
+    return used
+
+
+def _table(format: str, reads: list[_Read], settings: dict[str, dict[str, Scalar]]) -> Gathered:
+    """Join the logs of one format into one table."""
+    runs = _runs(reads, settings)
+    origin = reads[0].upload if len(reads) == 1 else _together([r.upload for r in reads], format)
+    logs = Logs(
+        tuple(run for run, _ in runs),
+        _condensed([n for r in reads if r.logs for n in r.logs.notes]),
+        tuple(row for r in reads for row in _rejected(r, len(reads) > 1)),
+    )
+    reader = reads[0].reader
+    raw = table_of(logs, format, origin.name, reader.complete if reader else None)
+    raw = replace(raw, reason=reads[0].reason)
+    if len(reads) == 1:
+        return Gathered(origin, raw)
+    # Names of runs are told apart only now, in the order in which they were given.
+    names = list(dict.fromkeys(raw.frame["run"]))
+    kept = [upload for run, upload in runs if np.isfinite(run.rows[STEP].to_numpy(dtype=float)).any()]
+    return Gathered(origin, raw, dict(zip(names, kept, strict=False)))
+
+
+def _rejected(read: _Read, is_one_of_many: bool) -> list[tuple[int, str, str]]:
+    """Return what could not be read of a log, with the file's name where the line alone would not tell."""
+    rows = read.logs.rejected if read.logs else ()
+    beside = f" ({read.upload.name})" if is_one_of_many else ""
+    return [(line, f"{reason}{beside}", content) for line, reason, content in rows]
+
+
+def _runs(reads: list[_Read], settings: dict[str, dict[str, Scalar]]) -> list[tuple[LoggedRun, Upload]]:
+    """Name the runs, give them the settings beside them, and join parts of one run."""
+    parts: dict[str, list[_Read]] = {}
+    for read in reads:
+        folder = run_folder(read.upload.name)
+        joins = bool(read.reader and read.reader.joins_a_folder and folder)
+        parts.setdefault(folder if joins else f"{folder}/{read.upload.name}", []).append(read)
+    groups = [sorted(group, key=_extent) for group in parts.values()]
+    runs = []
+    for group, name in zip(groups, run_names([g[-1].upload.name for g in groups]), strict=True):
+        upload = group[-1].upload
+        config = settings_for(run_folder(upload.name), settings)
+        logged = [run for read in group if read.logs for run in read.logs.runs]
+        if len(group) > 1:
+            logged = [joined([replace(logged[-1], rows=logged[-1].rows.iloc[:0]), *logged], logged[-1].name)]
+        for run in logged:
+            named = run.name if run.name not in ("", upload.name) else name
+            runs.append((replace(run, name=named, config={**config, **run.config}), upload))
+    return runs
+
+
+def _extent(read: _Read) -> tuple[float, str]:
+    """Order parts of one run by how far they go: the last repeats or continues the others."""
+    steps = [float(run.rows[STEP].max()) for run in (read.logs.runs if read.logs else ()) if len(run.rows)]
+    return max(steps, default=-1.0), read.upload.name
+
+
+def _as_log(raw: RawTable, file: Upload, has_settings: bool) -> Logs | None:
+    """Take a table of steps without a column of names for the log of the one run in whose folder it lies."""
+    names = [str(name) for name in raw.frame.columns]
+    if ("/" not in file.name and not has_settings) or is_export(names) or any(map(is_run_name, names)):
+        return None
+    step = next((n for n in names if alias_rank(STEP, n) is not None), None)
+    sizes = [n for n in names if is_known(n, "params", "params_non_embedding")]
+    if step is None or len(raw.frame) < 2 or any(raw.frame[n].nunique() > 1 for n in sizes):
+        return None
+    steps = pd.Series(to_numbers(raw.frame[step], raw.decimal).values)
+    return as_logs(raw, steps, {step: ""}, file.name)
+
+
+def _with_settings(raw: RawTable, config: dict[str, Scalar], file: Upload) -> RawTable:
+    """Give a table's rows the settings beside it, and a lone row the name of its folder."""
+    frame = raw.frame
+    if len(frame) == 1 and "/" in file.name and not any(is_run_name(str(n)) for n in frame.columns):
+        frame = frame.assign(run=pd.Series([run_names([file.name])[0]], dtype="str"))
+    if not config or len(frame) > 1:
+        return replace(raw, frame=frame)
+    columns, notes = setting_columns([config], np.array([len(frame)]), tuple(map(str, frame.columns)), file.name)
+    return replace(raw, frame=pd.DataFrame({**frame, **columns}), notes=(*raw.notes, *notes))
+
+
+def _together(files: Sequence[Upload], format: str) -> Upload:
+    """Stand one upload for several: their common folder and the hash of their hashes, in the order of their names."""
+    hashes = "\n".join(f.sha256 for f in sorted(files, key=lambda f: f.name))
+    folders = [PurePosixPath(f.name).parent.parts for f in files]
+    shared = [level[0] for level in zip(*folders, strict=False) if len(set(level)) == 1]
+    return Upload("/".join(shared) or f"{len(files):,} files of {format}", hashlib.sha256(hashes.encode()).digest())
+
+
+def _condensed(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Say once what is said alike of several files."""
+    files: dict[tuple[str, str], list[Note]] = {}
+    for note in notes:
+        files.setdefault((note.severity, note.text), []).append(note)
+    return tuple(
+        same[0] if len(same) == 1 else Note(same[0].severity, f"{same[0].text} (In {len(same):,} files.)")
+        for same in files.values()
+    )
+
+
+def _note_unused(settings: dict[str, dict[str, Scalar]], used: set[str], work: _Work) -> None:
+    unused = [path for path in settings if not any(settings_for(folder, {path: settings[path]}) for folder in used)]
+    if unused:
+        work.notes.append(Note("info", f"{_listed(unused)} not used: no log of a run lies beside or below."))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
+    return f"{len(names):,} file{'s' * (len(names) > 1)} ({shown})"
