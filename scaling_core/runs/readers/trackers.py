@@ -20,6 +20,7 @@ from scaling_core.runs.upload import Upload
 
 _LARGEST_STEP = 2**62
 _MAX_NUMBER = 1e308
+_INFINITY = 1.7976931348623157e308  # what MLflow writes for it, since a database has none
 _WORDS = {"nan": np.nan, "infinity": np.inf, "-infinity": -np.inf, "inf": np.inf, "-inf": -np.inf}
 Row = tuple[object, ...]
 
@@ -93,7 +94,8 @@ def _take_mlflow(row: Row, place: int, found: dict[str, _Found], deleted: set[st
         return False
     # The table of runs may be damaged; the metrics still say which run they belong to.
     held = found.setdefault(run, _Found(run))
-    held.points.add(name, step, np.nan if is_nan else value, np.nan if stamp is None else stamp / 1e3, place)
+    number = np.nan if is_nan else np.copysign(np.inf, value) if abs(value) >= _INFINITY else value
+    held.points.add(name, step, float(number), np.nan if stamp is None else stamp / 1e3, place)
     return True
 
 
