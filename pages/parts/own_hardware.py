@@ -13,7 +13,8 @@ from scaling_core.planning.hardware import Hardware
 from scaling_core.planning.typed import read_amount_of, read_peak, read_price
 from scaling_core.units import format_number
 
-_OPEN = "_own_hardware"
+#: That the window is asked for, that it has done its work, and why it could not.
+_OPEN, _DONE, _REFUSED = "_own_hardware", "_own_hardware_done", "_own_hardware_refused"
 #: Fields beside name and peaks: what they are called, and their unit.
 _SIZES = {
     "memory_gb": "Memory, GB",
@@ -27,6 +28,8 @@ _SIZES = {
 def ask() -> None:
     """Callback of the button: open the form."""
     st.session_state[_OPEN] = True
+    st.session_state.pop(_DONE, None)
+    st.session_state.pop(_REFUSED, None)
 
 
 def draw() -> None:
@@ -38,6 +41,10 @@ def draw() -> None:
 @st.dialog("An accelerator of your own", width="large", icon=":material/memory:")
 def _window() -> None:
     """The form, filled with the chosen accelerator, and the way to forget one."""
+    if st.session_state.pop(_DONE, False):
+        st.rerun()
+    if refused := st.session_state.pop(_REFUSED, None):
+        frame.show_error(refused)
     try:
         start = machine.base()
     except UserError as error:
@@ -47,24 +54,41 @@ def _window() -> None:
     st.caption("Starts from the accelerator that is chosen. What is left empty is not known.")
     with st.form(f"own_hardware_{version}", border=False):
         own = version.removeprefix(state.OWN) if version.startswith(state.OWN) else ""
-        name = st.text_input("Name", own, key=f"own_name_{version}", placeholder="our cluster")
-        peaks = _fields({p: f"{p.upper()}, TFLOP/s" for p in PRECISIONS}, _peaks(start), version)
-        sizes = _fields({**_SIZES, "price": "Price, $/h"}, _sizes(start), version)
-        if st.form_submit_button("Keep and use", icon=":material/bookmark_add:"):
-            with frame.worded_errors():
-                _keep(name.strip(), peaks, sizes, version)
-    if own and st.button(f"Forget {frame.plain(own)}", key="forget_hardware", icon=":material/delete:"):
-        data.records().delete(machine.KIND, own)
-        st.session_state["_next_hardware"] = state.CONTROLS["hardware"].default
-        st.rerun()
+        st.text_input("Name", own, key=f"own_name_{version}", placeholder="our cluster")
+        _fields({p: f"{p.upper()}, TFLOP/s" for p in PRECISIONS}, _peaks(start), version)
+        _fields({**_SIZES, "price": "Price, $/h"}, _sizes(start), version)
+        st.form_submit_button("Keep and use", icon=":material/bookmark_add:", on_click=_submit, args=(version,))
+    if own:
+        st.button(
+            f"Forget {frame.plain(own)}", key="forget_hardware", icon=":material/delete:", on_click=_forget, args=(own,)
+        )
 
 
-def _fields(names: dict[str, str], values: dict[str, str], version: str) -> dict[str, str]:
+def _fields(names: dict[str, str], values: dict[str, str], version: str) -> None:
     slots = st.columns(3)
-    return {
-        key: slots[i % 3].text_input(title, values.get(key, ""), key=f"own_{key}_{version}", placeholder="not known")
-        for i, (key, title) in enumerate(names.items())
-    }
+    for i, (key, title) in enumerate(names.items()):
+        slots[i % 3].text_input(title, values.get(key, ""), key=f"own_{key}_{version}", placeholder="not known")
+
+
+def _submit(version: str) -> None:
+    """Callback of the form: keep what it says, or remember why not."""
+    said = {key: str(st.session_state[f"own_{key}_{version}"]) for key in ("name", "price", *PRECISIONS, *_SIZES)}
+    try:
+        _keep(said["name"].strip(), {p: said[p] for p in PRECISIONS}, said, version)
+    except UserError as error:
+        st.session_state[_REFUSED] = error
+
+
+def _forget(name: str) -> None:
+    """Callback: forget one, and plan with the usual one again."""
+    data.records().delete(machine.KIND, name)
+    _use(state.CONTROLS["hardware"].default)
+
+
+def _use(name: str) -> None:
+    """Choose an accelerator in the run of the page that follows."""
+    st.session_state["_next_hardware"] = name
+    st.session_state[_DONE] = True
 
 
 def _peaks(start: Hardware | None) -> dict[str, str]:
@@ -91,8 +115,7 @@ def _keep(name: str, peaks: dict[str, str], sizes: dict[str, str], version: str)
     if version != f"{state.OWN}{name}" and data.records().free_name(machine.KIND, name) != name:
         raise UserError(f"“{name}” is kept already.", fix="Choose it above to change it, or give another name.")
     data.records().save(machine.KIND, name, made.to_json())
-    st.session_state["_next_hardware"] = f"{state.OWN}{name}"
-    st.rerun()
+    _use(f"{state.OWN}{name}")
 
 
 def _size(key: str, text: str) -> Any:

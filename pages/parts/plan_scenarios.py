@@ -17,6 +17,7 @@ from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
 from scaling_core.planning.experiments import Experiments, next_experiments
 from scaling_core.planning.figures import duration, money, size
 from scaling_core.runs import LOSS, Metric, safe_csv
+from scaling_core.training.asked import RUNS, write_runs
 from scaling_core.units import format_flops, format_number, format_percent
 
 KIND = "scenario"
@@ -75,8 +76,8 @@ def _what_the_interval_is(found: Experiments, metric: Metric) -> str:
         return "The interval is of the size that is best for that budget, as each draw of the law sees it."
     return (
         f"The interval is of the best {frame.plain(metric.title)} that the budget can reach, each draw of the law with "
-        "its own best size. The one on top of the page is of the size and tokens that are planned there, and may differ "
-        "a little."
+        "its own best size. The one on top of the page is of the size and tokens that are planned there, and may "
+        "differ a little."
     )
 
 
@@ -105,6 +106,16 @@ def _list(found: Experiments, metric: Metric) -> None:
         "Download as CSV", lambda: safe_csv(_in_metric(rows, metric)), "next_experiments.csv", "text/csv",
         on_click="ignore", key="csv_next_experiments", icon=":material/download:",
     )  # fmt: skip
+    st.button("Train these runs", key="train_next_experiments", icon=":material/model_training:", on_click=_train,
+              args=(rows,), help="Opens Train with a ladder of these runs, at the nearest sizes that can be built.")  # fmt: skip
+    if st.session_state.pop(_TO_TRAIN, False):
+        st.switch_page("pages/views/train.py")
+
+
+def _train(rows: pd.DataFrame) -> None:
+    """Callback: the form on Train asks for these runs."""
+    state.put(way=RUNS, asked_runs=write_runs(rows))
+    st.session_state[_TO_TRAIN] = True
 
 
 def _in_metric(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:

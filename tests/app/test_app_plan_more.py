@@ -141,6 +141,7 @@ def test_a_size_alone_is_no_goal_and_a_goal_puts_the_budget_aside(open_page) -> 
 def test_an_accelerator_of_ones_own_is_kept_used_changed_and_forgotten(open_page, workspace) -> None:
     at = calm(open_page("plan", basis="besiroglu", budget="1e22"))
     usual = "H100 SXM 80GB"
+    calm(at.button(key="own_hardware").click().run())
     at.text_input(key=f"own_name_{usual}").set_value("our cluster")
     at.text_input(key=f"own_bf16_{usual}").set_value("1.2 PFLOP/s")
     at.text_input(key=f"own_price_{usual}").set_value("$1.50/h")
@@ -152,6 +153,7 @@ def test_an_accelerator_of_ones_own_is_kept_used_changed_and_forgotten(open_page
     assert (kept.peak("bf16"), kept.price.typical, kept.gpus_per_node, kept.memory_gb) == (1.2e15, 1.5, 4, 80)
     hours = 1e22 / (1.2e15 * 3600 * 0.4)
     assert f"{written_hours(hours)} hours of our cluster" in answer(at)
+    calm(at.button(key="own_hardware").click().run())
     at.button(key="forget_hardware").click().run()
     calm(at)
     assert "hardware" not in url(at)
