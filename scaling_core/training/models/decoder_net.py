@@ -106,14 +106,14 @@ class DecoderNet(nn.Module):
         places = self._turns(x.dtype)[:context]
         x = kernels.RmsNorm.apply(x.view(rows * context, width))  # type: ignore[no-untyped-call]
         for block in self.blocks:
-            x = block.by_hand(x, places, product)
+            x = block.by_hand(x, places, product)  # type: ignore[operator]
         x = kernels.RmsNorm.apply(x)  # type: ignore[no-untyped-call]
         return functional.linear(x, self.head.weight).view(rows, context, -1)
 
     def _turns(self, dtype: torch.dtype) -> Tensor:
         """Rotations as complex numbers, kept out of the buffers, which a move to another device would cast."""
         if dtype not in self._places:
-            self._places[dtype] = torch.complex(self.cosines.to(dtype), self.sines.to(dtype))  # type: ignore[operator, arg-type]
+            self._places[dtype] = torch.complex(self.cosines.to(dtype), self.sines.to(dtype))  # type: ignore[arg-type]
         return self._places[dtype]
 
 
