@@ -10,12 +10,16 @@ from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import FITTED, HELD_OUT, FitResult, roles
 from scaling_core.planning import basis_of_fit, budgets, frontier
-from scaling_core.runs import COLUMNS, RunTable, Upload, read, samples
+from scaling_core.runs import COLUMNS, RunTable, Upload, pack_folders, samples, usable
 from scaling_core.units import format_count, format_flops
 
-UPLOADER = "uploader"
+UPLOADER, FOLDER, AS_FOLDER = "uploader", "folder_uploader", "as_folder"
 _REFUSED, _ZONE = "_refused_uploads", "_drop_zone"
-FORMATS = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet"]
+#: Formats are told by content, and event files have no ending of their own: the zones take every file.
+FORMATS = (
+    "Tables: CSV, TSV, JSON, JSON Lines, Parquet, Excel. Trackers: TensorBoard, W&B, MLflow, trackio. Trainers: Hugging "
+    "Face, Lightning, Keras, litgpt, nanoGPT, nanochat, modded-nanogpt. Any of them in ZIP, tar, gzip or zstd."
+)
 
 
 def body() -> None:
@@ -69,15 +73,24 @@ def pick_runs() -> None:
         else:
             st.caption(f"Open: {frame.plain(data.open_files())}. Pick a sample to go back to published runs.")
     with right:
-        st.file_uploader(
-            "Your runs: CSV, TSV, JSONL or Parquet, one or more files", FORMATS, accept_multiple_files=True,
-            key=uploader_key(), on_change=take_uploads, args=(uploader_key(),),
-        )  # fmt: skip
+        drop_zone()
+
+
+def drop_zone() -> None:
+    """One zone, for files or for a folder: a browser offers only one of them at a time."""
+    folder = bool(st.session_state.get(AS_FOLDER))
+    st.file_uploader(
+        "Your runs: a folder of them" if folder else "Your runs: tables or logs, one or more files", help=FORMATS,
+        accept_multiple_files="directory" if folder else True,
+        key=uploader_key(), on_change=take_uploads, args=(uploader_key(),),
+    )  # fmt: skip
+    st.toggle("A folder", key=AS_FOLDER, help="Files of one folder are one run: its log and the settings beside it.")
 
 
 def uploader_key() -> str:
     """A drop zone cannot be emptied, only replaced: picking a sample begins a new one."""
-    return f"{UPLOADER}{st.session_state.get(_ZONE, '')}"
+    kind = FOLDER if st.session_state.get(AS_FOLDER) else UPLOADER
+    return f"{kind}{st.session_state.get(_ZONE, '')}"
 
 
 def take_sample() -> None:
@@ -92,14 +105,12 @@ def take_uploads(zone: str) -> None:
     """Open what can be read of the dropped files; what cannot is said, and leaves the others alone."""
     if zone != uploader_key():  # a sample was picked in the same moment
         return
-    readable, refused = [], []
-    for file in st.session_state[zone]:
-        upload = Upload(file.name, file.getvalue())
-        try:
-            read(upload)
-            readable.append(data.store().put(upload))
-        except UserError as error:  # a callback has no place on the page: the page says it
-            refused.append(error)
+    files = [Upload(file.name, file.getvalue()) for file in st.session_state[zone]]
+    try:
+        readable, refused = usable(pack_folders(files) if zone.startswith(FOLDER) else files)
+        readable = [data.store().put(upload) for upload in readable]
+    except UserError as error:  # a callback has no place on the page: the page says it
+        readable, refused = [], [error]
     st.session_state[_REFUSED] = refused
     if readable:
         state.open_runs(",".join(readable))

@@ -24,12 +24,14 @@ from scaling_core.fitting import (
     recommend,
 )
 from scaling_core.laws import LAWS, Law, get_law
-from scaling_core.runs import LOSS, LOSS_UNITS, Overrides, RunTable, Upload, load
+from scaling_core.runs import LOSS, LOSS_UNITS, Overrides, RunTable, Upload, from_folder, load
 
 
 def add_files(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     """Add the files of runs, and how to read them."""
-    parser.add_argument("files", nargs=nargs, metavar="FILE", help="CSV, TSV, JSONL or Parquet")
+    parser.add_argument(
+        "files", nargs=nargs, metavar="FILE", help="tables or logs of runs, archives or folders of them"
+    )
     parser.add_argument("--map", action="append", metavar="loss=COLUMN",
                         help="which column is which: run, params, tokens, flops, loss … (repeatable)")  # fmt: skip
     parser.add_argument("--loss-unit", choices=list(LOSS_UNITS), help="unit of the loss column")
@@ -99,7 +101,7 @@ def load_runs(options: argparse.Namespace) -> RunTable:
     if options.loss_unit or options.bytes_per_token:
         unit = options.loss_unit or overrides.loss_unit
         overrides = Overrides(overrides.columns, unit, options.bytes_per_token or overrides.bytes_per_token)
-    return load([Upload.from_path(Path(f)) for f in options.files], overrides)
+    return load([from_folder(f) if Path(f).is_dir() else Upload.from_path(f) for f in options.files], overrides)
 
 
 def load_measured(options: argparse.Namespace) -> RunTable:

@@ -1,9 +1,10 @@
 """From logs to runs: files in any supported format become a ``RunTable``."""
 
 from scaling_core.runs.build import build
+from scaling_core.runs.containers import from_folder, pack, pack_folders
 from scaling_core.runs.export import safe_csv
 from scaling_core.runs.guess import Choice, Guess, guess_mapping
-from scaling_core.runs.load import load
+from scaling_core.runs.load import load, usable
 from scaling_core.runs.loss_units import LOSS_UNITS, LossUnit
 from scaling_core.runs.metrics import LOSS, Metric, measurable
 from scaling_core.runs.overrides import Overrides
@@ -37,12 +38,16 @@ __all__ = [
     "UploadStore",
     "build",
     "concatenate",
+    "from_folder",
     "guess_mapping",
     "home",
     "load",
     "measurable",
+    "pack",
+    "pack_folders",
     "read",
     "safe_csv",
     "sample",
     "samples",
+    "usable",
 ]

@@ -132,6 +132,15 @@ def pack(name: str, files: Sequence[Upload], links: Sequence[str] = ()) -> Uploa
     return Upload(f"{PurePosixPath(name).name or 'folder'}/", packed.getvalue())
 
 
+def pack_folders(files: Sequence[Upload]) -> list[Upload]:
+    """Make one upload of each folder among files that are named by their paths, ``runs/a/metrics.csv``."""
+    by_top: dict[str, list[Upload]] = {}
+    for file in files:
+        top, _, inside = file.name.partition("/")
+        by_top.setdefault(top if inside else "folder", []).append(Upload(inside or top, file.data))
+    return [pack(top, inside) for top, inside in by_top.items()]
+
+
 def from_folder(path: str | Path) -> Upload:
     """Pack a folder of this machine, as ``pack`` does.
 

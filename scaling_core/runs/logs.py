@@ -210,7 +210,7 @@ def _left_out_notes(left_out: Mapping[str, list[str]], again: int, file: str) ->
         Note("info", f"{_counted(names, 'metric')} left out: {reason}.", file) for reason, names in left_out.items()
     ]
     if again:
-        text = f"{again:,} values replaced another that was logged at the same step, as after a restart: the later was kept."
+        text = f"{again:,} values replaced another of the same step, as after a restart: the later was kept."
         notes.append(Note("info", text, file))
     return notes
 

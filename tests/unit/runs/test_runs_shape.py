@@ -33,7 +33,8 @@ PUBLISHED = {
     ),
     "Qwen3-0.6B": (
         {"model_type": "qwen3", "num_hidden_layers": 28, "hidden_size": 1024, "num_attention_heads": 16,
-         "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 3072, "vocab_size": 151936, "tie_word_embeddings": True},
+         "num_key_value_heads": 8, "head_dim": 128,
+         "intermediate_size": 3072, "vocab_size": 151936, "tie_word_embeddings": True},
         596_049_920,
     ),
     "gemma-2b": (
