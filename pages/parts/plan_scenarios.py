@@ -22,6 +22,7 @@ from scaling_core.units import format_flops, format_number, format_percent
 
 KIND = "scenario"
 _THIS = "This one"
+_TO_TRAIN = "_to_train"
 #: What the first suggestion may cost beside the target.
 _SHARE = 0.01
 #: Narrowing by less than this share of the width is not told apart.
@@ -107,7 +108,7 @@ def _list(found: Experiments, metric: Metric) -> None:
         on_click="ignore", key="csv_next_experiments", icon=":material/download:",
     )  # fmt: skip
     st.button("Train these runs", key="train_next_experiments", icon=":material/model_training:", on_click=_train,
-              args=(rows,), help="Opens Train with a ladder of these runs, at the nearest sizes that can be built.")  # fmt: skip
+              args=(rows,), help="Opens Train with them as a ladder, at the nearest sizes there.")  # fmt: skip
     if st.session_state.pop(_TO_TRAIN, False):
         st.switch_page("pages/views/train.py")
 

@@ -104,7 +104,9 @@ def _law_figure(_ladder: Ladder, dropped: tuple[str, ...], stamp, dark: bool) ->
 def legend(now: Watched, level: float) -> str:
     """How to read the chart of the law."""
     parts = ["Filled: ended."]
-    if len(now.coming):
+    if now.verdict is not None:
+        parts.append("Hollow: what was written down, with the interval for a single run.")
+    elif len(now.coming):
         parts.append("Hollow: what the law says of runs still to come, with the interval for a single run.")
     if now.done["test"].any() or now.forecast is not None:
         parts.append("Diamond: the run that was held back.")

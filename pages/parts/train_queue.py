@@ -115,7 +115,7 @@ def _rows(jobs: Sequence[Job]) -> list[Job]:
     rows = pd.DataFrame({
         "state": [_state(job) for job in jobs],
         "job": [job.name for job in jobs],
-        "done": [job.progress for job in jobs],
+        "done": [100 * job.progress for job in jobs],
         "left": [seconds_text(job.seconds_left) if job.state not in FINAL and job.seconds_left else "" for job in jobs],
         "loss": [number_text(job.loss) for job in jobs],
         "tokens/s": [format_count(job.tokens_per_second) if job.tokens_per_second else "" for job in jobs],
@@ -128,9 +128,9 @@ def _rows(jobs: Sequence[Job]) -> list[Job]:
         rows.drop(columns=empty), key=_TABLE, hide_index=True, on_select="rerun", selection_mode="multi-row",
         height=min(_MOST_PX, _ROW_PX * (len(rows) + 1) + 3),
         column_config={
-            "state": st.column_config.TextColumn(width=95),
-            "job": st.column_config.TextColumn(width=125),
-            "done": st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0, width=110),
+            "state": st.column_config.TextColumn(width=90),
+            "job": st.column_config.TextColumn(width=120),
+            "done": st.column_config.ProgressColumn(format="%.0f%%", min_value=0.0, max_value=100.0, width=90),
             "first": st.column_config.NumberColumn("priority", width=60, help="Higher goes first."),
         },
     )  # fmt: skip

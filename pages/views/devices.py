@@ -140,11 +140,11 @@ def _running(was_active: bool) -> None:
                 "ladder": [names[job.ladder] for job, _ in rows],
                 "where": [f"{status.host}, process {status.pid}" if status else job.executor for job, status in rows],
                 "device": [job.device for job, _ in rows],
-                "done": [job.progress for job, _ in rows],
+                "done": [100 * job.progress for job, _ in rows],
                 "left": [seconds_text(job.seconds_left) if job.seconds_left else "" for job, _ in rows],
             }),
             hide_index=True,
-            column_config={"done": st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)},
+            column_config={"done": st.column_config.ProgressColumn(format="%.0f%%", min_value=0.0, max_value=100.0)},
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pages.parts import frame, train_form, train_live, train_queue
 
 
 def body() -> None:
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = st.columns([2, 3.3], gap="medium")
     ladder = train_queue.chosen()
     with left:
         st.markdown("#### The next ladder")

@@ -16,9 +16,10 @@ from scaling_core.jobs.submit import keep_text
 from scaling_core.runs import UploadStore
 from scaling_core.training.asked import Asked, plan_asked, read_amount, read_runs
 from scaling_core.training.folder import RunFolder
-from scaling_core.training.forecast import write_forecast
+from scaling_core.training.forecast import verdict, write_forecast
 from scaling_core.training.ladder import Ladder, to_meta
 from scaling_core.training.speed import SUPPOSED
+from scaling_core.units import format_number, format_percent
 
 #: The law that the made runs follow, and how far the held-back run is off it.
 E, A, B, ALPHA, BETA = 1.2, 60.0, 400.0, 0.45, 0.42
@@ -41,9 +42,9 @@ def finish(folder: Path, ladder: Ladder, name: str, factor: float = 1.0) -> None
     tokens = rung.spec.tokens
     lines = [{"step": s, "tokens": tokens * s // 8, "loss": loss(rung.params, tokens * s / 8)} for s in range(1, 9)]
     (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    run.finish({"run": name, "role": "run", "n_params": rung.params, "tokens": tokens, "unique_tokens": tokens,
+    run.finish({"run": name, "n_params": rung.params, "tokens": tokens, "unique_tokens": tokens,
                 "flops": tokens * rung.flops_per_token, "flops_6nd": 6.0 * rung.params * tokens, "steps": 8,
-                "loss": factor * loss(rung.params, tokens), "width": rung.spec.model.width, "family": "decoder"})  # fmt: skip
+                "loss": factor * loss(rung.params, tokens), "width": rung.spec.model.width})  # fmt: skip
 
 
 def made(home: Path, ladder: Ladder, *, ended: int | None = None) -> int:
@@ -105,24 +106,45 @@ def test_a_text_of_ones_own_is_asked_for_then_planned(open_page, workspace: Path
     assert "no such file" in words(at.error)
 
 
+def test_runs_asked_for_by_a_plan_become_a_ladder(open_page) -> None:
+    at = calm(open_page("train", task="markov", way="runs", asked_runs="33000:1e6,95000:2e6"))
+    planned = rows(at, "run")
+    assert planned["params"].tolist() == pytest.approx([33000, 95000], rel=0.2)
+    assert planned["tokens"].tolist() == pytest.approx([1e6, 2e6], rel=0.01)
+    far = open_page("train", task="markov", way="runs", asked_runs="7e10:1.4e12")
+    assert "comes near 7e+10 parameters" in words(far.error)
+
+
+def test_the_next_experiments_of_a_plan_lead_to_train(open_page, workspace, plan) -> None:
+    made(workspace, plan)
+    at = calm(open_page("train", task="markov"))
+    at.button(key="carry_plan").click().run()
+    state = {**url(at), "closer": "next", "budget": "1e15", "experiment_budget": "1e13"}
+    at = open_page("plan", **state)
+    at.button(key="train_next_experiments").click().run()
+    assert at.session_state["way"] == "runs"
+    assert read_runs(at.session_state["asked_runs"])
+
+
 def test_a_price_makes_the_estimate_a_cost(open_page) -> None:
     at = calm(open_page("train", task="markov", slot_price="2"))
     assert "$0.1" in words(at.markdown)  # 2 minutes of 2 places at $2/h
 
 
 def test_a_ladder_that_has_ended_shows_its_law_its_verdict_and_the_entropy(open_page, workspace, plan) -> None:
-    made(workspace, plan)
+    number = made(workspace, plan)
     at = calm(open_page("train", task="markov"))
     said = words(at.markdown)
     assert "of 11 runs" in said
-    assert "came" in said
-    assert ("right within its interval" in said) != ("outside its interval" in said)
-    assert "off by 1.9" in said or "off by 2" in said  # 1/1.02 - 1
+    judged = verdict(Queue(workspace).ladder(number).folder)
+    inside = "right within its interval" if judged.inside else "outside its interval"
+    assert f"came **{format_number(judged.actual, 4)}**: {inside}, off by {format_percent(abs(judged.off))}" in said
+    assert judged.off == pytest.approx(1 / SURPRISE - 1, abs=0.005)  # the law itself is found
     assert "The source's entropy is" in said
     charts = [spec(at, i) for i in range(len(at.get("vega_lite_chart")))]
     assert len(charts) == 4  # the plan, the law, the runs, the curves
     assert any(marks(c, "area") for c in charts)
-    assert "16 of 17 jobs done" in said or any("jobs done" in str(p.text) for p in at.get("progress"))
+    assert [p.proto.text for p in at.get("progress")] == ["17 of 17 jobs done"]
 
 
 def test_while_it_grows_runs_to_come_are_rings(open_page, workspace, plan) -> None:
