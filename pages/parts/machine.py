@@ -36,7 +36,7 @@ def hardware_help() -> str:
     if name == state.THIS_MACHINE:
         return "Measured here with a matrix product. It has no price and no power: type a price under More."
     if name.startswith(state.OWN):
-        return "Given by hand, under More."
+        return "Given by hand, below."
     chosen = get_hardware(name)
     price = f"{rate(chosen.price.typical)}/h ({chosen.price.date})" if chosen.price else "no price known"
     return f"{chosen.name}: {price}. Sources agree: {chosen.verified}. {chosen.source}"

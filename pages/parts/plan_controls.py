@@ -71,6 +71,11 @@ def assumptions() -> None:
     )  # fmt: skip
     with st.popover("More", icon=":material/tune:", width="stretch"):
         _more()
+    # Not under More: what pops up there would lie over the window.
+    st.button(
+        "An accelerator of your own", key="own_hardware", icon=":material/memory:", width="stretch", type="tertiary",
+        on_click=own_hardware.ask,
+    )  # fmt: skip
     own_hardware.draw()
 
 
@@ -84,10 +89,6 @@ def _more() -> None:
     )  # fmt: skip
     st.text_input("Price of an hour, $", key="price", placeholder=machine.price_hint())
     st.text_input("Peak, TFLOP/s", key="peak", placeholder="as in the table", help="Of your own accelerator, dense.")
-    st.button(
-        "An accelerator of your own", key="own_hardware", icon=":material/memory:", width="stretch",
-        on_click=own_hardware.ask,
-    )  # fmt: skip
     st.slider(
         "Time lost to restarts and waiting", 0, 60, key="lost", format="%d%%",
         help="0 plans with the headline utilisation. Paid time in which nothing is trained makes it all-in.",

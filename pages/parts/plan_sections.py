@@ -29,18 +29,32 @@ from scaling_core.planning import (
     frontier,
     get_published,
 )
-from scaling_core.planning.energy import energy_kwh, published_runs, rated_power_w, whole_server
-from scaling_core.planning.figures import energy, passes, size
-from scaling_core.planning.flops import six_n, training_flops_per_token
+from scaling_core.planning.energy import (
+    ELECTRICITY_USD_PER_KWH,
+    energy_kwh,
+    owned_cost,
+    published_runs,
+    rated_power_w,
+    whole_server,
+)
+from scaling_core.planning.figures import energy, money, passes, size
+from scaling_core.planning.flops import (
+    model_flops_utilisation,
+    palm_flops_per_token,
+    six_n,
+    training_flops_per_token,
+)
 from scaling_core.planning.lifetime import crossover
 from scaling_core.planning.memory import GIB, MemorySetup, fewest_gpus
 from scaling_core.planning.parallel import (
     ideal_precision_speedup,
     implied_matmul_share,
     modelled_precision_speedup,
+    most_data_parallel,
     pipeline_bubble,
     ring_all_reduce_seconds,
     speedup,
+    steps_for_batch,
     straggler_slowdown,
 )
 from scaling_core.planning.published_mfu import measured_fp8, mfu_curve, published_mfu
@@ -48,13 +62,16 @@ from scaling_core.planning.recipes import kaplan_critical_batch, recipes
 from scaling_core.planning.repeats import SOURCE, no_return
 from scaling_core.planning.shape_near import shape_near
 from scaling_core.planning.trust import trust
+from scaling_core.planning.typed import read_amount_of, read_price
 from scaling_core.planning.valley import ZONES, valley, zone
 from scaling_core.planning.whatmatters import pareto, tornado
 from scaling_core.runs import LOSS
-from scaling_core.units import format_count, format_flops, format_number, format_ratio
+from scaling_core.units import format_count, format_flops, format_number, format_percent, format_ratio
 
 #: Micro-batches of a step, and how much the speed of nodes scatters, where a plan does not say.
 _MICRO_BATCHES, _NODE_SPREAD = 32, 0.014
+#: Tokens of a sequence.
+_SEQUENCE = 2048
 Section = Callable[[Basis, Scenario, Plan], None]
 _LOOK = {"problem": (":material/error:", "red"), "doubt": (":material/warning:", "orange"),
          "good": (":material/check_circle:", "green")}  # fmt: skip
@@ -110,9 +127,11 @@ def shapes(answer: Plan, *, of_loss: bool) -> None:
             f"{format_count(near.count.total, 4)} parameters with embeddings, {100 * near.miss:+.1f}% off."
         )
         counted, estimate = training_flops_per_token(d), float(six_n(near.count.total))
+        palm = float(palm_flops_per_token(near.count.total, d.layers, d.width_q, d.context))
         st.markdown(
             f"Counted layer by layer, with attention over {d.context:,} tokens, it trains with "
-            f"{format_flops(counted)} FLOPs a token, {100 * (counted / estimate - 1):+.1f}% beside 6N."
+            f"{format_flops(counted)} FLOPs a token, {100 * (counted / estimate - 1):+.1f}% beside 6N and "
+            f"{100 * (counted / palm - 1):+.1f}% beside 6N + 12LHQT (Chowdhery et al. 2022)."
         )
     with right:
         st.markdown("**Learning rate and batch by published rules**")
@@ -122,6 +141,7 @@ def shapes(answer: Plan, *, of_loss: bool) -> None:
                 "learning rate": f"{r.learning_rate:.2e}" if r.learning_rate is not None else "",
                 "batch, tokens": format_count(r.batch_tokens) if r.batch_tokens else "",
                 "steps": format_count(r.steps) if r.steps else "",
+                "steps beside the fewest": _beside_fewest(r.batch_tokens, answer) if of_loss else "",
                 "inside its range": "yes" if r.inside else "no",
                 "source": r.source,
             }
@@ -134,7 +154,17 @@ def shapes(answer: Plan, *, of_loss: bool) -> None:
         )
         if of_loss and math.isfinite(answer.loss):
             critical = format_count(float(kaplan_critical_batch(answer.loss)))
-            st.caption(f"Critical batch at this loss, by Kaplan et al. 2020: {critical} tokens.")
+            st.caption(
+                f"Critical batch at this loss, by Kaplan et al. 2020: {critical} tokens. A batch of that size takes "
+                "twice the fewest steps and twice the fewest tokens (McCandlish et al. 2018)."
+            )
+
+
+def _beside_fewest(batch: float | None, answer: Plan) -> str:
+    """Steps at a batch over the fewest there can be, by the critical batch at the plan's loss."""
+    if not batch or not math.isfinite(answer.loss):
+        return ""
+    return format_ratio(float(steps_for_batch(1.0, batch, kaplan_critical_batch(answer.loss))))
 
 
 def life(basis: Basis, scenario: Scenario, answer: Plan) -> None:
@@ -220,6 +250,11 @@ def machine(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         parallel(answer, float(terms.n_gpus), fewest)
     formats(terms)
     servers(answer, terms)
+    left, right = st.columns(2)
+    with left:
+        measured(answer, terms)
+    with right:
+        bought(answer, terms)
     with st.expander("Published runs: hours, energy, carbon", icon=":material/menu_book:"):
         st.dataframe(pd.DataFrame([asdict(r) for r in published_runs()]), hide_index=True)
     with st.expander("Published utilisations", icon=":material/menu_book:"):
@@ -235,6 +270,45 @@ def servers(answer: Plan, terms: Terms) -> None:
     st.markdown(
         f"**Energy by another convention:** {energy(counted)}, {frame.plain(whole.convention)}, "
         f"beside the {energy(answer.energy_kwh)} of the card."
+    )
+
+
+def measured(answer: Plan, terms: Terms) -> None:
+    """The utilisation that a measured speed means."""
+    typed = st.text_input(
+        "Tokens per second that you measured, of all accelerators", key="speed", placeholder="1.2M",
+        help=f"Of a model of this size on {float(terms.n_gpus):,.0f} × {terms.hardware.name}.",
+    )  # fmt: skip
+    speed = read_amount_of(typed, "Tokens per second", "Write tokens per second: 1.2M, say.")
+    if not speed:
+        return
+    per_token = float(six_n(answer.params))
+    reached = float(model_flops_utilisation(speed, per_token, terms.hardware.peak(terms.precision) * terms.n_gpus))
+    st.markdown(
+        f"**{format_percent(reached)} MFU**: tokens per second × 6N = {format_flops(per_token)} FLOPs a token, over "
+        f"the peak of all. {'The peak is passed: check the numbers.' if reached > 1 else 'Set it beside the chart.'}"
+    )
+
+
+def bought(answer: Plan, terms: Terms) -> None:
+    """What the plan costs on accelerators that are bought, beside rented ones."""
+    typed = st.text_input(
+        "Price of one accelerator that you buy, $", key="bought", placeholder="30,000",
+        help="Written off as fast as newer hardware overtakes it, with server, network and electricity (Cottier et al. "
+        "2024, arXiv 2405.21015).",
+    )  # fmt: skip
+    price = read_price(typed)
+    if not price or answer.gpu_hours is None:
+        return
+    power = ELECTRICITY_USD_PER_KWH[2025]
+    cost = owned_cost(terms.hardware, price, power)
+    hour, parts = float(cost.total), (cost.accelerator, cost.server, cost.network, cost.electricity)
+    names = ("accelerator", "server", "network", "electricity")
+    said = ", ".join(f"{n} {money(float(p))}" for n, p in zip(names, parts, strict=True))
+    rented = f", beside {money(answer.cost_usd)} rented" if answer.cost_usd is not None else ""
+    st.markdown(
+        frame.plain(f"{money(hour)} an hour ({said}): {money(hour * answer.gpu_hours)} for the plan{rented}. ")
+        + frame.plain(f"Electricity at ${power:g}/kWh, the mean of US industry in 2025 (Epoch AI).")
     )
 
 
@@ -306,6 +380,8 @@ def parallel(answer: Plan, wanted: float, fewest: int) -> None:
             ":material/info: More than ideal: the smallest number that was measured had a lower utilisation, since it "
             "had to split the model harder."
         )
+    most = float(most_data_parallel(critical, _SEQUENCE))
+    st.caption(f"With one sequence of {_SEQUENCE:,} tokens a replica, {most:,.0f} replicas fill the critical batch.")
     for note in modelled.notes:
         st.caption(f":material/info: {frame.plain(note)}")
 

@@ -9,19 +9,24 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import frame
-from scaling_core.errors import UserError
 from scaling_core.planning import Basis, Plan, Scenario
 from scaling_core.planning.figures import size
 from scaling_core.planning.whatif import (
     LABELS,
     best_training_bits,
     clark_dense_equivalent,
+    clark_loss,
     dense_equivalent,
     distilled_loss,
+    effective_params,
     effective_share,
+    fine_grained_dense_loss,
     fine_grained_loss,
+    precision_loss,
     quantisation_penalty,
+    sparse_loss,
     supervised_loss,
+    teacher_helps,
 )
 from scaling_core.units import format_number, format_percent
 
@@ -46,7 +51,7 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
 
 def _bits(answer: Plan) -> pd.DataFrame:
     """Training, and quantising after it, in fewer bits."""
-    rows = []
+    rows, full = [], float(precision_loss(answer.params, answer.tokens, 16))
     for bits in (16, 8, 6, 4, 3):
         share = float(effective_share(bits, bits, bits))
         left = format_percent(share) if share > 0 else "outside the law"
@@ -55,10 +60,17 @@ def _bits(answer: Plan) -> pd.DataFrame:
             "bits": str(bits),
             "parameters left, all three tensors trained in it": left,
             "weights alone": format_percent(float(effective_share(bits))),
+            "as good as a model of": size(float(effective_params(answer.params, bits))) if share > 0 else "",
+            "loss added by training in it": _added(float(precision_loss(answer.params, answer.tokens, bits)) - full),
             "loss added by quantising weights after training": format_number(penalty),
         })  # fmt: skip
     rows.append({"bits": f"best: {best_training_bits():.1f}"})
     return pd.DataFrame(rows).fillna("")
+
+
+def _added(loss: float) -> str:
+    """A difference of losses with its sign."""
+    return f"{loss:+.4f}" if math.isfinite(loss) else "outside the law"
 
 
 def _sparse(answer: Plan) -> pd.DataFrame:
@@ -67,6 +79,10 @@ def _sparse(answer: Plan) -> pd.DataFrame:
         {
             "weights that are zero": format_percent(share, 3),
             "as good as a dense model of": size(float(dense_equivalent(answer.params, share))),
+            "loss, against a dense model of as many non-zero weights": _added(
+                float(sparse_loss(answer.params, answer.tokens, share))
+                - float(sparse_loss(answer.params, answer.tokens, 0.0))
+            ),
         }
         for share in (0.5, 0.75, 0.875)
     ])  # fmt: skip
@@ -76,35 +92,41 @@ def _granular(answer: Plan) -> pd.DataFrame:
     """Loss by granularity beside that of experts of the usual size."""
     usual = float(fine_grained_loss(answer.params, answer.tokens, 1))
     losses = {g: float(fine_grained_loss(answer.params, answer.tokens, g)) for g in (1, 2, 4, 8, 16)}
+    said = {str(g): loss for g, loss in losses.items()}
+    said["none: a dense model of as many active parameters"] = float(
+        fine_grained_dense_loss(answer.params, answer.tokens)
+    )
     return pd.DataFrame([
-        {"granularity": str(g), "loss, against experts of the usual size": f"{loss - usual:+.4f}"}
-        for g, loss in losses.items()
+        {"granularity": g, "loss, against experts of the usual size": _added(loss - usual)} for g, loss in said.items()
     ])  # fmt: skip
 
 
 def _routed(answer: Plan) -> pd.DataFrame:
     """Dense models as good as ones with so many experts."""
-    rows = []
-    for experts in (8, 32, 128):
-        try:
-            said = size(float(clark_dense_equivalent(answer.params, experts)))
-        except UserError as error:
-            said = error.what
-        rows.append({"experts": str(experts), "as good as a dense model of": said})
-    return pd.DataFrame(rows)
+    dense = float(clark_loss(answer.params, 1))
+    return pd.DataFrame([
+        {
+            "experts": str(experts),
+            "as good as a dense model of": size(float(clark_dense_equivalent(answer.params, experts))),
+            "loss, against a dense model": _added(float(clark_loss(answer.params, experts)) - dense),
+        }
+        for experts in (8, 32, 128)
+    ])  # fmt: skip
 
 
 def _taught(answer: Plan) -> pd.DataFrame:
     """Loss of a student of the plan's size by the teacher's loss."""
     alone = float(supervised_loss(answer.params, answer.tokens))
-    rows = [{"teacher's loss": "no teacher", "student's loss": format_number(alone, 4), "difference": ""}]
+    rows = [{"teacher's loss": "no teacher", "student's loss": format_number(alone, 4), "difference": "",
+             "helps": ""}]  # fmt: skip
     for better in (0.0, 0.05, 0.10, 0.15):
         teacher = alone * (1 - better)
         student = float(distilled_loss(answer.params, answer.tokens, teacher))
         rows.append({
             "teacher's loss": f"{format_number(teacher, 4)} ({format_percent(better)} lower)",
             "student's loss": format_number(student, 4),
-            "difference": f"{student - alone:+.4f}",
+            "difference": _added(student - alone),
+            "helps": "yes" if bool(teacher_helps(answer.params, answer.tokens, teacher)) else "no",
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -218,6 +218,8 @@ CONTROLS: dict[str, Control] = {
         Control("written", 50, _whole(0, 100)),
         Control("decode", "", _decode),
         Control("size", "", _amount),
+        Control("bought", "", _price),
+        Control("speed", "", _amount),
         Control("follow", "loss", _one_of("loss", "params", "cost_usd", "tokens")),
         Control("other_laws", ["besiroglu", "hoffmann_tex_unrounded", "llama3"], _published, ",".join),
         Control("experiment_budget", "", _budget),

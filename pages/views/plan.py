@@ -45,6 +45,7 @@ def body() -> None:
     with top:
         plan_answer.say(scenario, answer, basis.metric)
         plan_answer.doubts(basis)
+        st.space("xsmall")
     with middle:
         main_chart(basis, scenario, answer)
     notes(basis, answer)
@@ -122,8 +123,8 @@ def main_chart(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     )
     st.caption(
         "The slider and the numbers beside it only read the chart. Click *Plan for this budget* beside them, or the "
-        "curve, and that budget becomes the plan above and goes into the link. The band is where 90% of the draws of "
-        "the law put each budget's model."
+        "curve, and that budget becomes the plan above and goes into the link."
+        + (" The band is where 90% of the draws of the law put each budget's model." if len(basis.draws) else "")
     )
     for note in basis.notes if basis.has_optimum else basis.notes[:-1]:
         st.caption(f":material/info: {frame.plain(note)}")

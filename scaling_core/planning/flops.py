@@ -95,9 +95,3 @@ def model_flops_utilisation(tokens_per_s: Number, flops_per_token: Number, peak_
     """Useful FLOP/s over dense peak, for as many accelerators as the peak is given for (Chowdhery et al. 2022)."""
     peak = positive(peak_flops_per_s, "The peak rate", "Give the dense peak of all accelerators, in FLOP/s.")
     return plain(plain(tokens_per_s) * flops_per_token / peak)
-
-
-def training_seconds(flops: Number, n_accelerators: Number, peak_flops_per_s: Number, mfu: Number) -> Number:
-    """Seconds that so many useful FLOPs take on so many accelerators of one peak rate."""
-    rate = positive(plain(n_accelerators) * plain(peak_flops_per_s) * mfu, "The rate of all accelerators", "Check MFU.")
-    return plain(plain(flops) / rate)

@@ -45,3 +45,35 @@ def test_a_formula_in_the_link_becomes_the_law(app_url: str, grid: Page) -> None
     open_page(grid, link(app_url, "law", runs=query(grid)["runs"], law=own, section="keep"), "Law")
     expect(grid.get_by_role("textbox", name="Formula")).to_have_value("E + A/N**alpha + B/D**alpha")
     expect(grid.get_by_text("fit: good").first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_a_click_on_the_curve_plans_for_that_budget(app_url: str, page: Page) -> None:
+    """The budget that was clicked goes into the address, the field and the answer."""
+    open_page(page, link(app_url, "plan", basis="besiroglu", budget="1e22"), "Plan")
+    groups = chart(page, "plan_chart").locator("g.mark-symbol.role-mark")
+    sizes = groups.evaluate_all("all => all.map(g => g.querySelectorAll('path').length)")
+    many = groups.nth(sizes.index(max(sizes))).locator("path")
+    box = many.nth(max(sizes) // 2).bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function("() => new URLSearchParams(location.search).get('budget') !== '1e22'", timeout=PATIENCE_MS)
+    at_rest(page, "Plan")
+    budget = query(page)["budget"]
+    expect(page.get_by_role("textbox", name="Budget")).to_have_value(budget)
+    expect(page.locator(".st-key-answer")).to_contain_text(f"With {budget} FLOPs")
+
+
+def test_the_words_beside_the_slider_plan_for_its_budget(app_url: str, page: Page) -> None:
+    open_page(page, link(app_url, "plan", basis="besiroglu", budget="1e22"), "Plan")
+    drawing = chart(page, "plan_chart")
+    slider = page.locator(f".st-key-box_plan_chart {RANGE}")
+    slider.focus()
+    for _ in range(5):
+        slider.press("ArrowRight")
+    words = drawing.get_by_text("Plan for this budget")
+    expect(words).to_be_visible(timeout=PATIENCE_MS)
+    assert query(page)["budget"] == "1e22", "moving the slider alone plans nothing"
+    words.click()
+    page.wait_for_function("() => new URLSearchParams(location.search).get('budget') !== '1e22'", timeout=PATIENCE_MS)
+    at_rest(page, "Plan")
+    assert query(page)["budget"] == "1.26e22"  # five steps of 0.02 in log10
