@@ -50,7 +50,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--executor", choices=list(EXECUTORS), default="local", help="where the runs are trained")
     parser.add_argument("--slots", type=values.count, metavar="N", help="runs at once, for the estimate")
     parser.add_argument("--measure", action=argparse.BooleanOptionalAction, default=None,
-                        help="time this machine first; by default where it has not been timed")  # fmt: skip
+                        help="time this machine first; by default where it was not timed yet, or busy")  # fmt: skip
     parser.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True,
                         help="follow the runs to their end (default), or queue them and leave")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
@@ -153,7 +153,7 @@ def _slots(options: argparse.Namespace, queue: Queue) -> int:
 def _speed(options: argparse.Namespace, queue: Queue, slots: int, device: str) -> Speed:
     """The speed of this machine; of others nothing is known."""
     known = speed_here(queue.home, slots, device)
-    wanted = options.measure if options.measure is not None else not known.measured
+    wanted = options.measure if options.measure is not None else not known.measured or known.was_disturbed
     if not wanted or options.executor != "local":
         return known
     print(f"Times this machine with {slots} runs at once, about 20 seconds …", file=sys.stderr, flush=True)

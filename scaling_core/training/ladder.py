@@ -407,7 +407,7 @@ def _held_back(spec: LadderSpec, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
 
 
 def _notes(ladder: Ladder) -> Iterator[str]:
-    if not ladder.speed.measured:
+    if not ladder.speed.measured or ladder.speed.was_disturbed:
         yield ladder.speed.note
     longest = max(r.spec.tokens for r in ladder.runs)
     if longest > ladder.facts.unique_tokens:

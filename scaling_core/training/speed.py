@@ -17,6 +17,8 @@ from scaling_core.training.spec import read
 
 #: A forward pass is a third of the FLOPs of forward and backward, but needs no optimiser.
 _FORWARD_SHARE = 0.3
+#: A process that gets less than this share of its core is held up by others.
+_BUSY = 0.8
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Speed:
     note : str
         Where this comes from, for a person.
     measured : bool
+    core_share : float
+        Share of its core that a run had while it was timed; other work took the rest.
     """
 
     seconds_per_token: float
@@ -50,6 +54,12 @@ class Speed:
     timed: tuple[Timed, ...] = ()
     note: str = ""
     measured: bool = False
+    core_share: float = 1.0
+
+    @property
+    def was_disturbed(self) -> bool:
+        """Whether other work held the runs up while they were timed, so that it is worth timing again."""
+        return self.core_share < _BUSY
 
     def per_token(self, flops_per_token: float) -> float:
         """Seconds of one training token at a size."""

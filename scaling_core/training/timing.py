@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,8 +37,6 @@ _WARM_UP = 8
 _LEAST_STEPS = 24
 _VALIDATION = 4096
 _PATIENCE_S = 240.0
-#: A process that gets less than this share of its core is held up by others.
-_BUSY = 0.8
 #: Seconds between the end of a run and the start of the next in a queue that looks a few times a second.
 _HANDING_ON_S = 0.5
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -62,9 +60,10 @@ def measure_speed(home: Path, slots: int, device: str = "auto") -> Speed:
     """
     timed, starts, share = _timed(slots, device)
     note = f"Measured on this machine with {slots} run{'s' * (slots > 1)} at once ({device})."
-    if share < _BUSY:
-        note += f" Other work left each of them {100 * share:.0f}% of a core; alone it would be quicker."
-    speed = speed_of(timed, starts + _HANDING_ON_S, note)
+    speed = replace(speed_of(timed, starts + _HANDING_ON_S, note), core_share=share)
+    if speed.was_disturbed:
+        more = f" Other work left each of them {100 * share:.0f}% of a core: alone they would be quicker."
+        speed = replace(speed, note=note + more)
     try:
         home.mkdir(parents=True, exist_ok=True)
         write_whole(_path(home, slots, device), speed.to_json().encode())
@@ -169,6 +168,12 @@ def _time(spec: TrainSpec) -> tuple[float, float]:
     return (last["seconds"] - first["seconds"]) / (last["tokens"] - first["tokens"]), whole
 
 
+def _on_processor(device: str) -> bool:
+    from scaling_core.training.devices import resolve  # loads torch
+
+    return resolve(device).type == "cpu"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Time in this process and print JSON; or with ``--home`` measure the machine and keep it."""
     parser = argparse.ArgumentParser(prog="python -m scaling_core.training.timing")
@@ -181,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     wall, used = time.perf_counter(), time.process_time()
     timed, start_s = time_sizes(options.device)
-    share = (time.process_time() - used) / (time.perf_counter() - wall)
+    # A process that waits for its accelerator needs no core.
+    share = (time.process_time() - used) / (time.perf_counter() - wall) if _on_processor(options.device) else 1.0
     print(json.dumps({"timed": [asdict(t) for t in timed], "start_s": start_s, "core_share": share}))
 
 

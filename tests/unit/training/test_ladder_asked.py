@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from scaling_core.training.ladder import Facts, plan_ladder
 from scaling_core.training.ladder_file import read_ladder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models.base import DataShape
-from scaling_core.training.speed import SUPPOSED, Timed, speed_of
+from scaling_core.training.speed import SUPPOSED, Speed, Timed, speed_of
 from scaling_core.training.timing import _path, speed_here
 
 FACTS = Facts(DataShape("text", 256, 256, (128,)), 11_000_000, 65_536)
@@ -52,6 +53,9 @@ def test_until_it_is_measured_a_speed_says_so(tmp_path: Path) -> None:
     _path(tmp_path, 2, "auto").write_text(measured.to_json())
     assert speed_here(tmp_path, 2) == measured
     assert speed_here(tmp_path, 4) == SUPPOSED
+    assert not measured.was_disturbed
+    held_up = replace(measured, core_share=0.3)
+    assert Speed.from_json(held_up.to_json()).was_disturbed
     _path(tmp_path, 2, "auto").write_text("{")
     assert speed_here(tmp_path, 2) == SUPPOSED
 
