@@ -14,6 +14,7 @@ from scaling_core.errors import UserError
 from scaling_core.runs.raw import MAX_COLUMNS, RawTable, check_column_count, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.readers.binary import is_text
+from scaling_core.runs.readers.json_shapes import spread
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.upload import Upload
 
@@ -55,6 +56,9 @@ class JsonReader:
         rows, rejects = _parse(text)
         if not rows:
             raise _no_objects(upload.name, rejects)
+        inside = spread(rows[0][1]) if len(rows) == 1 and not rejects else None
+        if inside:
+            rows = [(place, row) for place, row in enumerate(inside, start=1) if row]
         columns = _columns(rows, upload.name)
         names, renamed = unique_names(list(columns), upload.name)
         frame = pd.DataFrame(dict(zip(names, (_series(c) for c in columns.values()), strict=True)))
@@ -62,9 +66,13 @@ class JsonReader:
             frame=frame,
             line=np.array([line for line, _ in rows], dtype=np.int64),
             rejected=rejected_frame(upload.name, rejects),
-            format=f"{self.name} (array)" if text.lstrip().startswith("[") else f"{self.name} Lines",
+            format=f"{self.name} {_kind(text, bool(inside))}",
             notes=(*notes, *renamed),
         )
+
+
+def _kind(text: str, is_table: bool) -> str:
+    return "(object)" if is_table else "(array)" if text.lstrip().startswith("[") else "Lines"
 
 
 def _bytes_of(text: bytes) -> Iterator[bytes]:
