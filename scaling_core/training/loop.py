@@ -65,7 +65,8 @@ class Run:
     def __init__(self, spec: TrainSpec, folder: RunFolder, control: Watcher, ring: ranks.Ring) -> None:
         self.spec, self.folder, self.control, self.ring = spec, folder, control, ring
         self.device = resolve(spec.device, ring.local)
-        self.precision = choose(spec.precision, self.device)
+        width = spec.model.width if spec.model.family == "decoder" else 0
+        self.precision = choose(spec.precision, self.device, width=width)
         self.source: Source = open_source(spec.data, spec.model.context)
         self.kind = family(spec.model.family)
         self._check()

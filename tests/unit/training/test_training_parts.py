@@ -76,6 +76,9 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 def test_precision_is_what_the_hardware_has_units_for() -> None:
     assert choose("auto", GPU, {"cuda": (8, 0)}).name == "bf16"
     assert choose("auto", GPU, {"cuda": (7, 5)}).name == "fp32"
+    assert choose("auto", CPU, {"avx512_bf16": True}, width=64).name == "bf16"
+    assert choose("auto", CPU, {"avx512_bf16": True}, width=32).name == "fp32"
+    assert choose("auto", CPU, {"avx2": True}, width=64).name == "fp32"
     assert choose("fp16", GPU, {"cuda": (7, 5)}).scaled
     assert choose("bf16", CPU, {"avx512_bf16": True}).name == "bf16"
     for wanted, device, able in (("bf16", CPU, {"avx2": True}), ("bf16", GPU, {"cuda": (7, 0)}), ("fp16", CPU, {})):
