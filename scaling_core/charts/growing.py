@@ -82,14 +82,16 @@ def _curves(canvas: Canvas, curves: pd.DataFrame, scale: alt.Scale) -> list[alt.
     band = base.mark_area(opacity=0.14, clip=True)
     line = base.mark_line(strokeWidth=1.8, clip=True)
     return [
-        band.encode(y=canvas.y("low", _LOSS), y2="high:Q", fill=alt.Fill("size:N", scale=scale, legend=None)),
-        line.encode(y=canvas.y(), stroke=alt.Stroke("size:N", scale=scale, legend=None)),
+        band.encode(y=canvas.y("low", _LOSS), y2="high:Q", color=_size_colour(scale)),
+        line.encode(y=canvas.y(), color=_size_colour(scale)),
     ]
 
 
 def _size_colour(scale: alt.Scale) -> alt.Color:
     """The same words in every layer: where one has no legend, Vega-Lite draws none."""
-    return alt.Color("size:N", scale=scale, sort=list(scale.to_dict()["domain"]), legend=alt.Legend(title=_SIZE))
+    return alt.Color(
+        "size:N", scale=scale, sort=list(scale.to_dict()["domain"]), legend=alt.Legend(title=_SIZE, symbolOpacity=1)
+    )
 
 
 def _ring_layers(canvas: Canvas, rings: pd.DataFrame, scale: alt.Scale) -> list[alt.Chart]:
@@ -101,6 +103,11 @@ def _ring_layers(canvas: Canvas, rings: pd.DataFrame, scale: alt.Scale) -> list[
         base.mark_rule(opacity=0.6, clip=True).encode(y=canvas.y("low", _LOSS), y2="high:Q"),
         ring.encode(y=canvas.y(), tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in told]),
     ]
+
+
+def _size_colour(scale: alt.Scale) -> alt.Color:
+    """The same for rings and points: a layer without the legend would take it from the others."""
+    return alt.Color("size:N", scale=scale, sort=list(scale.to_dict()["domain"]), legend=alt.Legend(title=_SIZE))
 
 
 def _point_layer(canvas: Canvas, points: pd.DataFrame, scale: alt.Scale) -> alt.Chart:
