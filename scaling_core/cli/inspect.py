@@ -42,6 +42,7 @@ def inspect_report(table: RunTable) -> dict[str, Any]:
                 "file": s.file,
                 "sha256": s.sha256,
                 "format": s.format,
+                "reason": s.reason,
                 "rows": s.rows,
                 "mapping": s.mapping,
                 "derived": s.derived,
@@ -59,6 +60,7 @@ def inspect_report(table: RunTable) -> dict[str, Any]:
 def _text(report: dict[str, Any]) -> str:
     left_out = f", {len(report['rejected'])} left out" if report["rejected"] else ""
     lines = [f"{report['runs']} runs in {report['rows']} rows{left_out} ({report['format']})"]
+    lines += [f"  {f['file']} was read as {f['format']}: {f['reason']}." for f in report["files"] if f["reason"]]
     lines += [f"  {canonical:<22} from “{column}”" for canonical, column in report["mapping"].items()]
     for name, span in report["ranges"].items():
         write = format_flops if name == "flops" else format_number if name == "loss" else format_count

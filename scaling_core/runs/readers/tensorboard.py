@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -93,11 +93,11 @@ class TensorBoardReader(LogReader):
             raise UserError(
                 "The event file is cut within its first record.", where=upload.name, fix="Copy it again, whole."
             )
-        points, run = Points(), _Session()
+        points, run, parse = Points(), _Session(), _types()["Event"].FromString
         rejected = [(number, "The record fails its checksum.", "") for number in found.damaged]
         for number, payload in zip(found.place, found.payloads, strict=True):
             try:
-                _take(payload, number, points, run)
+                _take(parse, payload, number, points, run)
             except BROKEN_MESSAGE:
                 rejected.append((number, "The record is no event.", ""))
         texts = _damage(found)
@@ -112,18 +112,23 @@ class _Session:
     def __init__(self) -> None:
         self.config: dict[str, Scalar] = {}
         self.state = ""
+        self.tags: dict[bytes, str] = {}
+
+    def name(self, tag: bytes) -> str:
+        """A tag as text; each is decoded once."""
+        return self.tags.get(tag) or self.tags.setdefault(tag, _text(tag))
 
 
-def _take(payload: bytes, number: int, points: Points, run: _Session) -> None:
-    event = _types()["Event"].FromString(payload)
+def _take(parse: Callable[[bytes], Any], payload: bytes, number: int, points: Points, run: _Session) -> None:
+    event = parse(payload)
     if not event.HasField("summary"):
         return
     for value in event.summary.value:
         if value.HasField("simple_value"):
-            points.add(_text(value.tag), event.step, value.simple_value, event.wall_time, number)
+            points.add(run.name(value.tag), event.step, value.simple_value, event.wall_time, number)
             continue
         if value.HasField("tensor") and (scalar := _scalar(value.tensor)) is not None:
-            points.add(_text(value.tag), event.step, scalar, event.wall_time, number)
+            points.add(run.name(value.tag), event.step, scalar, event.wall_time, number)
         if value.HasField("metadata"):
             _take_settings(value, run)
 
