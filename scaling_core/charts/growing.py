@@ -105,11 +105,6 @@ def _ring_layers(canvas: Canvas, rings: pd.DataFrame, scale: alt.Scale) -> list[
     ]
 
 
-def _size_colour(scale: alt.Scale) -> alt.Color:
-    """The same for rings and points: a layer without the legend would take it from the others."""
-    return alt.Color("size:N", scale=scale, sort=list(scale.to_dict()["domain"]), legend=alt.Legend(title=_SIZE))
-
-
 def _point_layer(canvas: Canvas, points: pd.DataFrame, scale: alt.Scale) -> alt.Chart:
     told = [("run", "run"), ("__params", "N"), ("__tokens", "D"), ("__flops", "C"), ("said", "loss"), ("kind", "")]
     shapes = alt.Scale(domain=["fitted", "held back"], range=["circle", "diamond"])
