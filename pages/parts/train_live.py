@@ -124,6 +124,9 @@ def sentences(now: Watched) -> list[str]:
                         f"{frame.plain(now.law.why_not)}")  # fmt: skip
     else:
         said.append(_law_sentence(now))
+        if n := now.narrowed:
+            said.append(f"The interval for {frame.plain(n.run)}, the largest: ±{format_percent(n.then)} by the first "
+                        f"{n.few} runs that ended, **±{format_percent(n.now)}** by {n.many}.")  # fmt: skip
     if now.verdict is not None:
         said.append(verdict_sentence(now.verdict))
     elif now.forecast is not None:

@@ -21,6 +21,19 @@ from scaling_core.training.spec import read
 
 Stamp = tuple[tuple[str, int], ...]
 _DROPPED = ("failed", "cancelled")
+#: Runs that the earlier of two fits needs.
+_LEAST = 6
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """The interval for the largest run, by the first runs that ended and by all: half its width, as a share."""
+
+    run: str
+    few: int
+    many: int
+    then: float
+    now: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,8 @@ class Watched:
     verdict : Verdict or None
     trouble : str
         What is wrong with the forecast's file; empty where nothing is.
+    narrowed : Narrowed or None
+        How much surer the law has become of the largest run; None before there are enough runs.
     """
 
     done: pd.DataFrame
@@ -50,6 +65,7 @@ class Watched:
     forecast: dict[str, Any] | None
     verdict: Verdict | None
     trouble: str
+    narrowed: Narrowed | None = None
 
 
 def spec_of(ladder: Ladder) -> LadderSpec | None:
@@ -110,7 +126,31 @@ def watched(folder: Path, how: ForecastSpec, jobs: Sequence[Job]) -> Watched:
     law = growing(done[~done["test"]].drop(columns="test"), left.reset_index(drop=True), how)
     written, judged, trouble = _written(folder)
     coming = _with_written(law.forecasts, written, judged)
-    return Watched(done, law, coming, _curves(plan, done, law, how), written, judged, trouble)
+    fitted = done[~done["test"]].drop(columns="test")
+    return Watched(done, law, coming, _curves(plan, done, law, how), written, judged, trouble,
+                   _narrowed(folder, plan, fitted, law, how))  # fmt: skip
+
+
+def _narrowed(
+    folder: Path, plan: pd.DataFrame, fitted: pd.DataFrame, law: Growing, how: ForecastSpec
+) -> Narrowed | None:
+    """One more fit, to the half that ended first."""
+    few = max(_LEAST, len(fitted) // 2)
+    if law.law is None or plan.empty or len(fitted) <= few:
+        return None
+    ended = {name: (folder / name / "result.json").stat().st_mtime_ns for name in fitted["run"]}
+    first = fitted.loc[fitted["run"].map(ended).sort_values().index[:few]]
+    largest = plan.loc[[plan["flops"].idxmax()], ["run", "params", "tokens", "flops"]]
+    point = largest.assign(unique_tokens=largest["tokens"])
+    early = growing(first.reset_index(drop=True), point, how)
+    if early.law is None:
+        return None
+    then, now = (_half_width(found.expect(point, how.level, how.seed)) for found in (early.law, law.law))
+    return Narrowed(str(largest["run"].iloc[0]), few, len(fitted), then, now)
+
+
+def _half_width(row: pd.DataFrame) -> float:
+    return float((row["high"] / row["low"]).iloc[0] ** 0.5 - 1.0)
 
 
 def _written(folder: Path) -> tuple[dict[str, Any] | None, Verdict | None, str]:

@@ -141,6 +141,7 @@ def test_a_ladder_that_has_ended_shows_its_law_its_verdict_and_the_entropy(open_
     assert f"came **{format_number(judged.actual, 4)}**: {inside}, off by {format_percent(abs(judged.off))}" in said
     assert judged.off == pytest.approx(1 / SURPRISE - 1, abs=0.005)  # the law itself is found
     assert "The source's entropy is" in said
+    assert "by the first 6 runs that ended" in said
     charts = [spec(at, i) for i in range(len(at.get("vega_lite_chart")))]
     assert len(charts) == 4  # the plan, the law, the runs, the curves
     assert any(marks(c, "area") for c in charts)
