@@ -216,7 +216,7 @@ def _table(format: str, reads: list[_Read], settings: dict[str, dict[str, Scalar
     origin = reads[0].upload if len(reads) == 1 else _together([r.upload for r in reads], format)
     logs = Logs(
         tuple(run for run, _ in runs),
-        _condensed([n for r in reads if r.logs for n in r.logs.notes]),
+        condensed([n for r in reads if r.logs for n in r.logs.notes]),
         tuple(row for r in reads for row in _rejected(r, len(reads) > 1)),
     )
     reader = reads[0].reader
@@ -296,7 +296,7 @@ def _together(files: Sequence[Upload], format: str) -> Upload:
     return Upload("/".join(shared) or f"{len(files):,} files of {format}", hashlib.sha256(hashes.encode()).digest())
 
 
-def _condensed(notes: Iterable[Note]) -> tuple[Note, ...]:
+def condensed(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Say once what is said alike of several files."""
     files: dict[tuple[str, str], list[Note]] = {}
     for note in notes:

@@ -8,11 +8,13 @@ from dataclasses import replace
 from scaling_core.errors import UserError
 from scaling_core.runs.build import build
 from scaling_core.runs.folders import is_settings
-from scaling_core.runs.gather import Gathered, gather
+from scaling_core.runs.gather import Gathered, condensed, gather
 from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import RawTable
 from scaling_core.runs.schema import Note, RunTable, concatenate
 from scaling_core.runs.upload import Upload
+
+_FEW_FILES = 3
 
 
 def load(uploads: Sequence[Upload], overrides: Overrides | None = None, max_bytes: int | None = None) -> RunTable:
@@ -37,7 +39,9 @@ def load(uploads: Sequence[Upload], overrides: Overrides | None = None, max_byte
     corrections = overrides or Overrides()
     built, left_out = _built(gathered, corrections)
     table = concatenate(built)
-    return replace(table, notes=(*table.notes, *notes, *left_out))
+    told = (*table.notes, *notes, *left_out)
+    # Many files of one kind would say the same many times.
+    return replace(table, notes=condensed(told) if len(gathered) > _FEW_FILES else told)
 
 
 def usable(uploads: Sequence[Upload]) -> tuple[list[Upload], list[UserError]]:
@@ -100,5 +104,4 @@ def _by_file(table: RunTable, one: Gathered) -> RunTable:
 def _concerning(overrides: Overrides, raw: RawTable, tables: Sequence[Gathered]) -> Overrides:
     """Keep the corrections that this file can follow, and those that no file can, so that they are reported."""
     elsewhere = {name for other in tables for name in other.raw.frame.columns} - set(raw.frame.columns)
-    wanted = {column for column in overrides.columns.values() if column is not None}
-    return overrides.restricted({*raw.frame.columns, *(wanted - elsewhere)})
+    return overrides.restricted({*raw.frame.columns, *(overrides.wanted - elsewhere)})

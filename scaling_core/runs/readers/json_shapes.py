@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scaling_core.runs.logs import is_known
+from scaling_core.runs.raw import MAX_COLUMNS
 
 Rows = list[dict[str, Any]]
 #: Objects of which fewer keys than this are shared by all are parts of one thing, not runs.
@@ -20,7 +21,10 @@ def spread(whole: dict[str, Any]) -> Rows | None:
 def _columns(whole: dict[str, Any]) -> Rows | None:
     """``{"params": [1e8, 2e8], "loss": [3.1, 2.9]}``, and the same with objects in place of lists, as pandas writes."""
     values = list(whole.values())
-    if len(values) < 2 or not _any_known(whole):
+    kind = type(values[0])
+    if len(values) < 2 or kind not in (list, dict) or not all(isinstance(v, kind) for v in values):
+        return None
+    if len(values) > MAX_COLUMNS or not _any_known(whole):
         return None
     if all(isinstance(v, dict) and v.keys() == values[0].keys() for v in values) and not _any_known(values[0]):
         values = [list(v.values()) for v in values]
@@ -52,6 +56,8 @@ def _by_name(whole: dict[str, Any]) -> Rows | None:
     """``{"small": {"params": 1e8, "loss": 3.1}, "large": {...}}``: the keys are the names of runs."""
     values = list(whole.values())
     if len(values) < 2 or not all(isinstance(v, dict) and v for v in values):
+        return None
+    if len(values[0]) > MAX_COLUMNS:
         return None
     shared = set(values[0]).intersection(*values[1:])
     if len(shared) < _SHARED * len(set().union(*values)) or not _any_known(shared):

@@ -1,0 +1,112 @@
+"""Logs as tools write them, shortened."""
+
+from __future__ import annotations
+
+import json
+
+NANOGPT = """\
+tokens per iteration will be: 16,384
+number of parameters: 10.65M
+num decayed parameter tensors: 26, with 10,740,096 parameters
+step 0: train loss 4.2874, val loss 4.2823
+iter 0: loss 4.2654, time 34153.01ms, mfu -100.00%
+iter 10: loss 3.1462, time 17.35ms, mfu 21.48%
+step 250: train loss 1.9634, val loss 2.0653
+saving checkpoint to out
+iter 250: loss 2.0312, time 5320.11ms, mfu 19.02%
+step 500: train loss 1.5250, val loss 1.7254
+"""
+LITGPT = """\
+{'train': TrainArgs(global_batch_size=16, micro_batch_size=4), 'model_config': Config(block_size=512)}
+Total parameters: 14,067,712
+Epoch 1 | iter 4 step 1 | loss train: 10.525, val: n/a | iter time: 512.30 ms (step) remaining time: 0:12:30
+Epoch 1 | iter 8 step 2 | loss train: 9.801, val: n/a | iter time: 102.11 ms (step) remaining time: 0:11:58
+Validating ...
+iter 8: val loss 9.7012, val time: 1203.20 ms
+Epoch 1 | iter 12 step 3 | loss train: 9.100, val: 9.701 | iter time: 103.90 ms (step) remaining time: 0:11:00
+iter 12: val loss 9.0500, val time: 1190.10 ms
+"""
+NANOCHAT = """\
+Model config:
+{
+  "sequence_len": 2048,
+  "vocab_size": 65536,
+  "n_layer": 12
+}
+Parameter counts:
+wte                     : 50,331,648
+lm_head                 : 50,331,648
+transformer_matrices    : 84,935,808
+total                   : 185,599,104
+Estimated FLOPs per token: 8.500000e+08
+Total batch size 524,288 => gradient accumulation steps: 1
+Step 00000 | Validation bpb: 3.301234
+step 00000/02205 (0.00%) | loss: 11.090355 | lrm: 0.03 | dt: 9500.10ms | tok/sec: 55,187 | total time: 0.00m
+step 00250/02205 (11.34%) | loss: 4.512345 | lrm: 1.00 | dt: 350.20ms | tok/sec: 1,497 | total time: 1.40m | eta: 9m
+Step 00250 | Validation bpb: 1.301234
+Step 02205 | Validation bpb: 0.871234
+Step 02205 | CORE metric: 0.1512
+"""
+MODDED = """\
+import sys
+print0(f"step:{step}/{train_steps} val_loss:{val_loss:.4f} train_time:{training_time_ms:.0f}ms", console=True)
+====================================================================================================
+step:0/1770 val_loss:10.8258 train_time:0ms step_avg:0.03ms
+step:1/1770 train_time:65ms step_avg:64.98ms
+step:125/1770 val_loss:4.3512 train_time:11000ms step_avg:88.00ms
+step:1770/1770 val_loss:3.2780 train_time:155000ms step_avg:87.57ms
+peak memory allocated: 30724 MiB reserved: 46316 MiB
+"""
+LIGHTNING = """\
+epoch,step,train_loss,val_loss
+0,49,5.91,
+0,99,5.12,
+0,99,,5.01
+1,149,4.71,
+1,199,4.42,
+1,199,,4.40
+"""
+HPARAMS = """\
+tokens_per_step: 4096
+model:
+  n_layer: 4
+  n_head: 4
+  n_embd: 128
+  block_size: 128
+  vocab_size: 1000
+  bias: false
+optimizer: !!python/name:torch.optim.AdamW ''
+betas: [0.9, 0.95]
+"""
+LITGPT_CSV = """\
+epoch,iter,iter_time,learning_rate,loss,remaining_time,step,tokens,total_tokens,val_loss,val_ppl
+0,4,0.5,0.0001,10.5,100,3,8192,32768,,
+0,8,0.5,0.0002,9.5,90,7,16384,65536,,
+,,,,,,7,,,9.25,10404.5
+0,12,0.5,0.0002,8.5,80,11,24576,98304,,
+,,,,,,15,,,8.2,3640.9
+"""
+KERAS = "epoch;accuracy;loss;val_accuracy;val_loss\n0;0.1;2.5;0.11;2.4\n1;0.2;2.1;0.21;2.0\n"
+#: The shape of pythia-70m: 70,426,624 parameters, of which 25,755,648 are the table of embeddings.
+CONFIG = json.dumps(
+    {"model_type": "gpt_neox", "num_hidden_layers": 6, "hidden_size": 512, "num_attention_heads": 8,
+     "intermediate_size": 2048, "vocab_size": 50304, "max_position_embeddings": 2048, "tie_word_embeddings": False},
+    indent=2,
+)  # fmt: skip
+OUTSIDE_TABLES = 70_426_624 - 25_755_648
+
+
+def trainer_state(upto: int = 1000, tokens: float = 1e9, offset: float = 0.0) -> str:
+    """``trainer_state.json`` as the Trainer writes it after ``upto`` of 1,000 steps of a run over ``tokens``."""
+    history: list[dict[str, float]] = []
+    for step in range(100, upto + 1, 100):
+        loss = 5 - step / 1000 + offset
+        history.append({"epoch": step / 1000, "learning_rate": 1e-4, "loss": loss, "step": step})
+        if step % 500 == 0:
+            history.append({"epoch": step / 1000, "eval_loss": loss - 0.1, "eval_runtime": step / 7.0, "step": step})
+    flops = 6 * OUTSIDE_TABLES * tokens * upto / 1000
+    if upto == 1000:
+        history.append({"epoch": 1.0, "step": upto, "total_flos": flops, "train_loss": 4.45, "train_runtime": 10.0})
+    state = {"best_metric": None, "epoch": upto / 1000, "global_step": upto, "log_history": history, "max_steps": 1000,
+             "num_input_tokens_seen": 0, "total_flos": flops, "train_batch_size": 8}  # fmt: skip
+    return json.dumps(state, indent=2, sort_keys=True)

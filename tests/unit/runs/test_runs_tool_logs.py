@@ -1,0 +1,208 @@
+"""What trainers write: printed logs, CSV, JSON and workbooks, whole and cut short."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import log_samples as logs
+import openpyxl
+import pytest
+from runs_helpers import notes, rejected, table
+
+from scaling_core.errors import UserError
+from scaling_core.runs import Upload, load, read
+from scaling_core.runs.gather import gather
+
+
+def together(*files: tuple[str, str | bytes]):
+    return load([Upload(name, data if isinstance(data, bytes) else data.encode()) for name, data in files])
+
+
+def test_nanogpt_rows_meet_at_their_steps_and_tokens_follow_from_the_printed_batch() -> None:
+    runs = table(logs.NANOGPT, "train.log")
+    assert runs.frame["loss"].tolist() == [4.2823, 2.0653, 1.7254]
+    assert runs.frame["line"].tolist() == [5, 9, 10]
+    assert runs.frame["params"].tolist() == [10.65e6] * 3
+    assert runs.frame["tokens"].tolist()[1:] == [16384 * 250, 16384 * 500]
+    assert runs.curves["step"].tolist() == [0, 10, 250, 500]
+    assert runs.curves["train_loss"].tolist()[:3] == [4.2654, 3.1462, 2.0312]
+    assert "without the table of positions" in notes(runs)
+
+
+def test_a_log_that_begins_again_holds_two_runs_and_a_restart_in_between_is_none() -> None:
+    twice = logs.NANOGPT + logs.NANOGPT.replace("10.65M", "21.30M").replace("1.7254", "1.6254")
+    runs = table(twice, "train.log")
+    finals = runs.frame[runs.frame["is_final"]]
+    assert finals["run"].tolist() == ["train", "train (2)"]
+    assert finals["params"].tolist() == [10.65e6, 21.3e6]
+    assert finals["loss"].tolist() == [1.7254, 1.6254]
+    resumed = logs.NANOGPT + "step 250: train loss 1.9600, val loss 2.0600\nstep 750: train loss 1.3, val loss 1.6000\n"
+    assert table(resumed, "train.log").frame["loss"].tolist() == [4.2823, 2.06, 1.7254, 1.6]
+
+
+def test_a_run_that_ends_on_nan_is_said_to_have_diverged() -> None:
+    runs = table(logs.NANOGPT + "iter 510: loss nan, time 17.35ms, mfu 21.48%\n", "train.log")
+    assert "marked as diverged" in notes(runs, "warning")
+    assert "not finite" in notes(runs, "warning")
+    assert len(runs.frame) == 3
+
+
+def test_a_damaged_line_is_listed_and_a_number_cut_by_the_end_of_the_file_is_not_believed() -> None:
+    assert rejected(table(logs.NANOGPT + "iter 510: lo\n", "train.log")) == {
+        11: "The line of a step is damaged or cut short."
+    }
+    cut = table(logs.NANOGPT.rstrip("\n")[:-2], "train.log")
+    assert cut.frame["loss"].tolist() == [4.2823, 2.0653]
+    assert 10 in rejected(cut)
+    assert table(logs.NANOGPT.rstrip("\n"), "train.log").frame["loss"].tolist()[-1] == 1.7254
+
+
+def test_litgpt_counts_optimizer_steps_and_its_batch_is_global() -> None:
+    runs = table(logs.LITGPT, "litgpt.log")
+    assert runs.frame["step"].tolist() == [2, 3]
+    assert runs.frame["loss"].tolist() == [9.7012, 9.05]
+    assert runs.frame["tokens"].tolist() == [16 * 512 * 2, 16 * 512 * 3]
+    assert runs.frame["params"].tolist() == [14_067_712] * 2
+    assert runs.curves["train_loss"].tolist() == [10.525, 9.801, 9.1]
+
+
+def test_litgpt_csv_uses_the_tokens_of_all_devices_also_where_only_validation_was_logged() -> None:
+    runs = table(logs.LITGPT_CSV, "metrics.csv")
+    assert runs.frame["loss"].tolist() == [9.25, 8.2]
+    assert runs.frame["step"].tolist() == [8, 16]
+    assert runs.frame["tokens"].tolist() == [65536, 16 * 8192]
+    assert "one device" in notes(runs)
+
+
+def test_nanochat_states_its_counts_and_asks_for_bytes_per_token() -> None:
+    runs = table(logs.NANOCHAT, "d12.log")
+    assert runs.frame["params"].unique().tolist() == [185_599_104]
+    assert runs.frame["params_non_embedding"].unique().tolist() == [84_935_808]
+    assert runs.frame["tokens"].tolist()[1:] == [250 * 524288, 2205 * 524288]
+    assert runs.frame["flops"].tolist()[2] == pytest.approx(8.5e8 * 2205 * 524288, rel=1e-12)
+    assert "How many bytes does a token stand for" in notes(runs, "question")
+    answered = table(logs.NANOCHAT, "d12.log", "bytes_per_token=4.8")
+    assert answered.frame["loss"].tolist()[-1] == pytest.approx(0.871234 * math.log(2) * 4.8, rel=1e-12)
+    assert answered.curves["train_loss"].dropna().tolist() == [11.090355, 4.512345]
+
+
+def test_modded_nanogpt_lines_are_found_below_the_source_code() -> None:
+    raw = read(Upload("log.txt", logs.MODDED.encode()))
+    assert raw.format == "modded-nanogpt log"
+    assert raw.frame["val_loss"].dropna().tolist() == [10.8258, 4.3512, 3.278]
+    assert raw.frame["seconds"].tolist() == [0, 0.065, 11, 155]
+    long = "x = 1  # code\n" * 20_000 + logs.MODDED
+    assert len(read(Upload("log.txt", long.encode())).frame) == 4
+
+
+def test_lightning_rows_meet_and_hparams_beside_them_count_n() -> None:
+    runs = together(("metrics.csv", logs.LIGHTNING), ("hparams.yaml", logs.HPARAMS))
+    assert runs.frame["loss"].tolist() == [5.01, 4.4]
+    assert runs.curves["train_loss"].tolist() == [5.91, 5.12, 4.71, 4.42]
+    assert runs.frame["tokens"].tolist() == [99 * 4096, 199 * 4096]
+    # nanoGPT's decoder without biases: 12 d² + 2 d a block, a last norm, embeddings shared with the head, positions.
+    assert runs.frame["params"].tolist() == [4 * (12 * 128**2 + 256) + 128 + 1000 * 128 + 128 * 128] * 2
+
+
+def test_keras_with_another_separator_is_a_row_an_epoch() -> None:
+    raw = read(Upload("training.log", logs.KERAS.encode()))
+    assert raw.format == "Keras CSV"
+    assert raw.frame["step"].tolist() == [1, 2]
+    assert raw.frame["train_loss"].tolist() == [2.5, 2.1]
+    assert raw.frame["val_loss"].tolist() == [2.4, 2.0]
+
+
+def test_trainer_state_with_config_gives_exact_n_and_d_though_no_tokens_were_counted() -> None:
+    runs = together(("trainer_state.json", logs.trainer_state()), ("config.json", logs.CONFIG))
+    assert runs.frame["loss"].tolist() == pytest.approx([4.4, 3.9])
+    assert runs.frame["params"].unique().tolist() == [70_426_624]
+    assert runs.frame["tokens"].tolist() == pytest.approx([5e8, 1e9], rel=1e-12)
+    assert len(runs.curves) == 10
+    assert "mean over the whole training" in notes(runs)
+    assert "replaced" not in notes(runs)
+
+
+def test_trainer_state_cut_short_keeps_the_rows_that_are_whole() -> None:
+    text = logs.trainer_state()
+    runs = together(("trainer_state.json", text[: len(text) * 2 // 3]), ("config.json", logs.CONFIG))
+    assert runs.frame["loss"].tolist()[0] == pytest.approx(4.4)
+    assert "cut short" in notes(runs, "warning")
+
+
+def test_a_run_stopped_early_is_marked() -> None:
+    runs = together(("trainer_state.json", logs.trainer_state(upto=500)), ("config.json", logs.CONFIG))
+    assert "marked as unfinished" in notes(runs, "warning")
+
+
+def workbook(*sheets: list[list[object]]) -> bytes:
+    book = openpyxl.Workbook()
+    for i, rows in enumerate(sheets):
+        sheet = book.active if i == 0 else book.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    data = io.BytesIO()
+    book.save(data)
+    return data.getvalue()
+
+
+def test_a_workbook_is_read_by_its_first_table() -> None:
+    rows = [["run", "params", "tokens", "loss"], ["a", "70M", 1e9, 3.5], [], ["b", 1.6e8, 2e9, 3.1]]
+    runs = table(workbook([["My runs"]], rows, [["other"], [1]]), "runs.xlsx")
+    assert runs.frame["params"].tolist() == [7e7, 1.6e8]
+    assert runs.frame["line"].tolist() == [2, 4]
+    assert "not read: Sheet, Sheet2" in notes(runs, "warning")
+
+
+def test_a_workbook_with_a_cell_in_the_far_corner_is_refused() -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active["XFD1048576"] = "params", 1
+    data = io.BytesIO()
+    book.save(data)
+    with pytest.raises(UserError, match="more than 5,000,000 cells"):
+        table(data.getvalue(), "runs.xlsx")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"params": [1e8, 2e8], "tokens": [1e9, 2e9], "loss": [3.0, 2.9]},
+        {"params": {"0": 1e8, "1": 2e8}, "tokens": {"0": 1e9, "1": 2e9}, "loss": {"0": 3.0, "1": 2.9}},
+        {"columns": ["params", "tokens", "loss"], "index": [0, 1], "data": [[1e8, 1e9, 3.0], [2e8, 2e9, 2.9]]},
+        {"n": 1, "runs": [{"params": 1e8, "tokens": 1e9, "loss": 3.0}, {"params": 2e8, "tokens": 2e9, "loss": 2.9}]},
+        {"a": {"params": 1e8, "tokens": 1e9, "loss": 3.0}, "b": {"params": 2e8, "tokens": 2e9, "loss": 2.9}},
+    ],
+    ids=["columns", "pandas columns", "pandas split", "list", "by name"],
+)  # fmt: skip
+def test_one_json_object_may_be_a_table(data: dict[str, object]) -> None:
+    runs = table(json.dumps(data), "runs.json")
+    assert runs.frame["params"].tolist() == [1e8, 2e8]
+    assert runs.frame["loss"].tolist() == [3.0, 2.9]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("train.log", logs.NANOGPT), ("litgpt.log", logs.LITGPT), ("d12.log", logs.NANOCHAT), ("log.txt", logs.MODDED),
+        ("metrics.csv", logs.LITGPT_CSV), ("metrics.csv", logs.LIGHTNING), ("log.csv", logs.KERAS),
+        ("trainer_state.json", logs.trainer_state(upto=300)),
+        ("runs.xlsx", workbook([["params", "tokens", "loss"], [1e8, 1e9, 3.0]])),
+    ],
+    ids=["nanogpt", "litgpt", "nanochat", "modded", "litgpt csv", "lightning", "keras", "hugging face", "excel"],
+)  # fmt: skip
+def test_cut_anywhere_a_file_is_read_in_part_or_refused_in_words(name: str, data: str | bytes) -> None:
+    whole = data if isinstance(data, bytes) else data.encode()
+    for length in range(0, len(whole), max(1, len(whole) // 60)):
+        error = refusal(name, whole[:length])
+        assert error is None or (error.what and error.where)
+
+
+def refusal(name: str, data: bytes) -> UserError | None:
+    """Read a file; anything but rows or a person's error would fail the test."""
+    try:
+        (found,), _ = gather([Upload(name, data)])
+    except UserError as error:
+        return error
+    assert 0 < len(found.raw.frame) <= data.count(b"\n") + 1
+    return None
