@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from scaling_core.cli import values
@@ -34,6 +35,8 @@ def add_files(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     )
     parser.add_argument("--map", action="append", metavar="loss=COLUMN",
                         help="which column is which: run, params, tokens, flops, loss … (repeatable)")  # fmt: skip
+    parser.add_argument("--mapping", metavar="FILE", type=Path,
+                        help="column corrections as the Runs page exports them; --map goes on top")  # fmt: skip
     parser.add_argument("--loss-unit", choices=list(LOSS_UNITS), help="unit of the loss column")
     parser.add_argument("--bytes-per-token", type=values.positive, metavar="X", help="for a loss in bits per byte")
     parser.add_argument("--json", action="store_true", help="print JSON at full precision")
@@ -100,7 +103,11 @@ def load_runs(options: argparse.Namespace) -> RunTable:
     overrides = Overrides.parse(";".join(options.map or []))
     if options.loss_unit or options.bytes_per_token:
         unit = options.loss_unit or overrides.loss_unit
-        overrides = Overrides(overrides.columns, unit, options.bytes_per_token or overrides.bytes_per_token)
+        overrides = replace(
+            overrides, loss_unit=unit, bytes_per_token=options.bytes_per_token or overrides.bytes_per_token
+        )
+    if options.mapping is not None:
+        overrides = overrides.after(Overrides.from_file(options.mapping))
     return load([from_folder(f) if Path(f).is_dir() else Upload.from_path(f) for f in options.files], overrides)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import RATIO, take_apart
+from scaling_core.runs.complete import complete
 from scaling_core.runs.curves import curve_frame, metric_columns, unmeasured_notes, without_loss
 from scaling_core.runs.derive import Derived, derive
 from scaling_core.runs.export import without_guard
@@ -80,7 +81,9 @@ def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> 
         If parameters, tokens and FLOPs are all unknown, a correction does not fit the file, or no row is usable.
     """
     file = upload.name
-    meaning = understand(raw, file, overrides or Overrides())
+    completed = complete(raw, overrides or Overrides(), file)
+    read, raw = raw, completed.raw
+    meaning = understand(raw, file, completed.overrides, frozenset(completed.rules))
     measured = _measure(raw, meaning, file)
     derived = derive(_sizes(measured, len(raw.frame)))
     rejections = _judge(raw, meaning, measured, derived)
@@ -91,12 +94,17 @@ def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> 
     if not fitted.any():
         raise _nothing_left(file, len(raw.frame), rejections.rows(raw), meaning)
     frame = _frame(raw, meaning, measured, derived, logged, fitted, file)
-    notes = (*raw.notes, *meaning.notes, *measured.notes, *derived.notes(fitted, file), *logged.notes)
+    notes = (*raw.notes, *completed.notes, *meaning.notes, *measured.notes, *derived.notes(fitted, file), *logged.notes)
     notes = (*notes, *_convention_notes(meaning, file), *_closing_notes(frame, meaning, len(rejected), file))
     return RunTable(
         frame,
         rejected_frame(file, rejected),
-        (_source(raw, upload, meaning, derived.rules(fitted), len(frame)),),
+        (
+            replace(
+                _source(read, upload, meaning, derived.rules(fitted) | completed.rules, len(frame)),
+                mapping=completed.of_file(meaning.mapping),
+            ),
+        ),
         notes,
         curves=_curves(raw, meaning, measured, derived, logged, rejections.kept, file),
     )
@@ -330,7 +338,7 @@ def _unknown_notes(frame: pd.DataFrame, file: str) -> list[Note]:
 def _source(raw: RawTable, upload: Upload, meaning: Meaning, rules: dict[str, str], rows: int) -> Source:
     if "params" not in meaning.mapping and "params_non_embedding" in meaning.mapping:
         rules.setdefault("params", "params_non_embedding")
-    given = "file" if "flops" in meaning.mapping else ""
+    given = "file" if "flops" in meaning.mapping and "flops" not in rules else ""
     return Source(
         file=upload.name,
         sha256=upload.sha256,

@@ -47,8 +47,8 @@ class Meaning:
         return "loss" in self.mapping and (not self.unit.needs_bytes_per_token or self.bytes_per_token is not None)
 
 
-def understand(raw: RawTable, file: str, overrides: Overrides) -> Meaning:
-    """Settle what each column means.
+def understand(raw: RawTable, file: str, overrides: Overrides, told: frozenset[str] = frozenset()) -> Meaning:
+    """Settle what each column means; of corrections to the canonical columns in ``told``, notes were made already.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def understand(raw: RawTable, file: str, overrides: Overrides) -> Meaning:
         loss_split=loss_split_of(loss),
         bytes_per_token=overrides.bytes_per_token,
         notes=(
-            *_mapping_notes(guess, mapping, overrides, file),
+            *_mapping_notes(guess, mapping, overrides, told, file),
             *_refusal_notes(guess, mapping, file),
         ),
     )
@@ -124,11 +124,14 @@ def _listed(raw: RawTable) -> str:
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def _mapping_notes(guess: Guess, mapping: dict[str, str], overrides: Overrides, file: str) -> list[Note]:
+def _mapping_notes(
+    guess: Guess, mapping: dict[str, str], overrides: Overrides, told: frozenset[str], file: str
+) -> list[Note]:
     chosen = {c: n for c, n in mapping.items() if c not in overrides.columns}
     renamed = [f"{c} from “{n}”" for c, n in chosen.items() if c != n]
     notes = [Note("info", f"Columns read: {', '.join(renamed)}.", file)] if renamed else []
-    corrected = [f"{c} from “{n}”" if n else f"{c} from no column" for c, n in overrides.columns.items()]
+    said = {c: n for c, n in overrides.columns.items() if c not in told}
+    corrected = [f"{c} from “{n}”" if n else f"{c} from no column" for c, n in said.items()]
     notes += [Note("info", f"As corrected: {', '.join(corrected)}.", file)] if corrected else []
     for canonical, column in chosen.items():
         choice = guess.choices[canonical]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import RATIO
+from scaling_core.runs.given import Given, is_given
 from scaling_core.runs.loss_units import check_loss_unit
 from scaling_core.runs.schema import COLUMNS
 from scaling_core.units import parse_quantity
@@ -16,8 +20,11 @@ from scaling_core.units import parse_quantity
 #: What a column of a file can be taken for: the canonical columns, and the ratio that stands in for ``tokens``.
 MAPPABLE = (*COLUMNS, RATIO)
 _SETTINGS = ("loss_unit", "bytes_per_token")
+#: What a file of corrections says of itself.
+FILE_KIND, FILE_VERSION = "scaling-explorer mapping", 1
+_MAX_FILE = 5_000_000
 # An equals sign, semicolon or percent sign in a column's name must not be taken for ours; "/" may stay for eval/loss.
-_PLAIN = "/()[],.:@ "
+_PLAIN = "/()[],.:@* "
 _NEED_BYTES = "Give the average number of bytes a token stands for, like 4.3."
 
 
@@ -33,6 +40,8 @@ class Overrides:
         One of ``LOSS_UNITS``.
     bytes_per_token : float, optional
         Average bytes of text that a token stands for, to convert bits per byte.
+    given : Given
+        What no column holds: read from names, typed, multiplied, counted.
 
     Raises
     ------
@@ -43,6 +52,7 @@ class Overrides:
     columns: dict[str, str | None] = field(default_factory=dict)
     loss_unit: str | None = None
     bytes_per_token: float | None = None
+    given: Given = field(default_factory=Given)
 
     def __post_init__(self) -> None:
         for name in self.columns:
@@ -66,10 +76,12 @@ class Overrides:
         """
         pairs = dict(_pair(part) for part in text.split(";") if part.strip())
         settings = {name: pairs.pop(name, "") for name in _SETTINGS}
+        given = {name: pairs.pop(name) for name in [*pairs] if is_given(name)}
         return cls(
             columns={name: value or None for name, value in pairs.items()},
             loss_unit=settings["loss_unit"] or None,
             bytes_per_token=_ratio(settings["bytes_per_token"]),
+            given=Given.from_pairs(given),
         )
 
     def format(self) -> str:
@@ -79,7 +91,83 @@ class Overrides:
             pairs.append(("loss_unit", self.loss_unit))
         if self.bytes_per_token is not None:
             pairs.append(("bytes_per_token", repr(float(self.bytes_per_token))))
+        pairs += self.given.pairs()
         return ";".join(f"{name}={_escape(value)}" for name, value in pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the corrections as JSON types, for a file of their own."""
+        given = {
+            "name_pattern": self.given.pattern,
+            "shape": self.given.shape,
+            "products": {name: list(factors) for name, factors in self.given.products.items()},
+            "typed": self.given.typed,
+        }
+        said = {"columns": self.columns, "loss_unit": self.loss_unit, "bytes_per_token": self.bytes_per_token, **given}
+        return {"kind": FILE_KIND, "version": FILE_VERSION, **{name: value for name, value in said.items() if value}}
+
+    @classmethod
+    def from_json(cls, data: object, where: str = "mapping file") -> Overrides:
+        """Read what ``to_json`` returns.
+
+        Raises
+        ------
+        UserError
+            If it is something else.
+        """
+        if not isinstance(data, dict) or data.get("kind") != FILE_KIND or data.get("version") != FILE_VERSION:
+            raise UserError(
+                "This is no file of column corrections.",
+                where=where,
+                fix="Take one that the Runs page exported (*.mapping.json).",
+            )
+        try:
+            given = Given(
+                _text(data.get("name_pattern", "")),
+                {_text(k): _text(v) for k, v in data.get("shape", {}).items()},
+                {_text(k): tuple(map(_text, v)) for k, v in data.get("products", {}).items()},
+                {_text(k): {_text(run): float(n) for run, n in v.items()} for k, v in data.get("typed", {}).items()},
+            )
+            columns = {_text(k): None if v is None else _text(v) for k, v in data.get("columns", {}).items()}
+            ratio = data.get("bytes_per_token")
+            return cls(columns, data.get("loss_unit"), None if ratio is None else float(ratio), given)
+        except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+            if isinstance(error, UserError):
+                raise UserError(error.what, where=where, fix=error.fix) from None
+            raise UserError(
+                f"The corrections cannot be read: {error}.", where=where, fix="Export them again from the Runs page."
+            ) from None
+
+    @classmethod
+    def from_file(cls, path: Path) -> Overrides:
+        """Read a file of corrections.
+
+        Raises
+        ------
+        UserError
+            If it cannot be opened, or is none.
+        """
+        try:
+            data = json.loads(path.read_bytes()[:_MAX_FILE])
+        except OSError as error:
+            raise UserError(f"The file cannot be opened: {error.strerror or error}.", where=str(path)) from None
+        except (ValueError, RecursionError):
+            data = None
+        return cls.from_json(data, path.name)
+
+    def after(self, other: Overrides) -> Overrides:
+        """Return these corrections on top of others: what both say, these decide."""
+        given = Given(
+            self.given.pattern or other.given.pattern,
+            self.given.shape or other.given.shape,
+            {**other.given.products, **self.given.products},
+            {**other.given.typed, **self.given.typed},
+        )
+        return Overrides(
+            {**other.columns, **self.columns},
+            self.loss_unit or other.loss_unit,
+            self.bytes_per_token or other.bytes_per_token,
+            given,
+        )
 
     def restricted(self, columns: Iterable[str]) -> Overrides:
         """Keep only what concerns a file with these columns."""
@@ -87,7 +175,24 @@ class Overrides:
         kept = {name: column for name, column in self.columns.items() if column is None or column in known}
         # A unit that was given with its column is not that of another file's loss.
         elsewhere = "loss" in self.columns and "loss" not in kept
-        return Overrides(kept, None if elsewhere else self.loss_unit, self.bytes_per_token)
+        unit = None if elsewhere else self.loss_unit
+        return Overrides(kept, unit, self.bytes_per_token, self.given.restricted(known))
+
+    @property
+    def wanted(self) -> set[str]:
+        """The columns of a file that are read."""
+        return {column for column in self.columns.values() if column is not None} | self.given.columns
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is corrected."""
+        return not (self.columns or self.loss_unit or self.bytes_per_token or self.given)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _escape(value: str) -> str:

@@ -128,6 +128,30 @@ def count_shape(config: Settings) -> ShapeCount | None:
         return None
 
 
+def count_sizes(sizes: Mapping[str, int], family: str, tied: bool = False) -> ShapeCount | None:
+    """Count the parameters of a decoder whose sizes are given by name, as a family builds it; None if they do not fit.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        ``layers`` and ``d_model``, and what else is known. Without ``heads`` there is one, which changes no count.
+    family : str
+        A key of ``FAMILIES``, or anything else for a decoder without biases and gates.
+    tied : bool
+        Whether that last one shares the weights of head and embedding.
+    """
+    if not {"layers", "d_model"} <= sizes.keys():
+        return None
+    known: dict[str, int | None] = {name: sizes.get(name) for name in _NAMES}
+    known["heads"] = known["heads"] or 1
+    built = FAMILIES.get(family, Family(glu=False, tied=tied))
+    how = f"as {family}" if family in FAMILIES else "as a decoder without biases and gates"
+    try:
+        return _count(built, how, known, {"model_type": family})
+    except UserError:
+        return None
+
+
 def with_counts(run: LoggedRun, file: str) -> tuple[LoggedRun, tuple[Note, ...]]:
     """Add ``params`` and ``params_non_embedding`` to the settings of a run that logged neither."""
     if any(_speaks_of_params(name) for name in (*run.config, *run.rows.columns)):
