@@ -338,7 +338,7 @@ def _unknown_notes(frame: pd.DataFrame, file: str) -> list[Note]:
 def _source(raw: RawTable, upload: Upload, meaning: Meaning, rules: dict[str, str], rows: int) -> Source:
     if "params" not in meaning.mapping and "params_non_embedding" in meaning.mapping:
         rules.setdefault("params", "params_non_embedding")
-    given = "file" if "flops" in meaning.mapping and "flops" not in rules else ""
+    given = "file" if meaning.mapping.get("flops") in raw.frame.columns else ""
     return Source(
         file=upload.name,
         sha256=upload.sha256,

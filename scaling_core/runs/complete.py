@@ -142,7 +142,7 @@ class _Work:
     def type_in(self) -> None:
         """Take typed values, by name of run."""
         for target, values in self.given.typed.items():
-            typed = self.names.map(values).to_numpy(dtype=float)
+            typed = np.asarray(self.names.map(values), dtype=np.float64)
             self._put(target, typed, "typed")
             unknown = [run for run in values if not (self.names == run).any()]
             count = len(values) - len(unknown)
