@@ -58,6 +58,9 @@ LOSS_ALIASES = (
     "eval_ppl", "eval_perplexity", "valid_ppl", "test_ppl", "train_ppl", "log_ppl", "log_perplexity", "bpb",
     "val_bpb", "eval_bpb", "test_bpb", "train_bpb", "bits_per_byte", "val_bits_per_byte", "bits_per_token",
     "val_bits_per_token",
+    # Of an epoch or a step, as Lightning and Keras call them; other names with these words say when, not how much.
+    "epoch_loss", "epoch_val_loss", "train_epoch_loss", "val_epoch_loss", "validation_epoch_loss", "test_epoch_loss",
+    "val_loss_epoch", "valid_loss_epoch", "test_loss_epoch", "train_loss_epoch", "train_loss_step",
 )  # fmt: skip
 
 

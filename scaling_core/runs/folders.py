@@ -20,8 +20,10 @@ from scaling_core.runs.upload import Upload
 _SETTINGS = re.compile(
     r"(?:.*[_-])?(?:config|hparams|hyperparameters|hyperparams|args|arguments|params)\.(?:json|ya?ml)|meta_\d+\.json"
 )
-#: Folders inside a run's that hold its checkpoints and settings; what lies in them is the run's.
-_INSIDE = re.compile(r"checkpoint-\d+|step-\d+|checkpoints?|ckpts?|final|\.hydra|logs?")
+#: Folders inside a run's that hold its checkpoints, settings, or the log of one split; what lies in them is the run's.
+_INSIDE = re.compile(
+    r"checkpoint-\d+|step-\d+|checkpoints?|ckpts?|final|\.hydra|logs?|train|training|val|valid|validation|eval|test"
+)
 _LARGEST = 4 * 2**20
 _MOST_SETTINGS = 5_000
 _MOST_ALIASES = 50

@@ -8,10 +8,14 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePosixPath
 from typing import Any
 
+import pandas as pd
+
 from scaling_core.errors import UserError
-from scaling_core.runs.logs import LoggedRun, Logs
+from scaling_core.runs.aliases import loss_split_of
+from scaling_core.runs.logs import LINE, STEP, WALL_TIME, LoggedRun, Logs
 from scaling_core.runs.readers.base import UNLIKE, Likeness, LogReader
 from scaling_core.runs.readers.messages import BROKEN_MESSAGE, message_types
 from scaling_core.runs.readers.points import Points
@@ -22,6 +26,8 @@ from scaling_core.runs.upload import Upload
 
 _MARK = b"brain.Event:"
 _HPARAMS = b"hparams"
+#: Folders into which trainers write what they measured on one split, under the same tags as on the others.
+_SPLITS = ("train", "training", "val", "valid", "validation", "eval", "test")
 _MAX_TEXT = 2**20
 #: Status of a session's end, as the hyperparameter plugin writes it.
 _STATES = {1: "finished", 2: "failed", 3: "running"}
@@ -69,6 +75,8 @@ class TensorBoardReader(LogReader):
     """Reads event files, one run each."""
 
     name: str = "TensorBoard"
+    joins_a_folder = True  # a restarted run goes on in a new file of its folder
+    joins_a_folder = True  # a writer that is opened again begins another file
 
     def looks_like(self, upload: Upload) -> Likeness:
         """Accept a framed first record that names the version of events, or the frame alone under a usual name."""
@@ -101,7 +109,7 @@ class TensorBoardReader(LogReader):
             except BROKEN_MESSAGE:
                 rejected.append((number, "The record is no event.", ""))
         texts = _damage(found)
-        rows = points.rows(texts)
+        rows = _with_split(points.rows(texts), PurePosixPath(upload.name).parent.name)
         logged = LoggedRun(upload.name, rows, run.config, run.state, upload.name)
         return Logs((logged,), tuple(Note("warning", text, upload.name) for text in texts), tuple(rejected))
 
@@ -181,6 +189,14 @@ def _json_settings(text: bytes) -> Iterator[tuple[str, Scalar]]:
     except (ValueError, RecursionError):
         return
     yield from flat(settings)
+
+
+def _with_split(rows: pd.DataFrame, folder: str) -> pd.DataFrame:
+    """Write the split that the file's folder names before tags that name none: ``validation/epoch_loss``."""
+    if folder.lower() not in _SPLITS:
+        return rows
+    metrics = [name for name in rows.columns if name not in (STEP, WALL_TIME, LINE)]
+    return rows.rename(columns={n: f"{folder}/{n}" for n in metrics if loss_split_of(n) == "unknown"})
 
 
 def _text(raw: bytes) -> str:

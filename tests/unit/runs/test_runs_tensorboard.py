@@ -17,7 +17,7 @@ from tensorboard.util import tensor_util
 from tracker_files import event_file
 
 from scaling_core.errors import UserError
-from scaling_core.runs import Upload, build, read
+from scaling_core.runs import Upload, build, load, read
 from scaling_core.runs.readers import detect
 from scaling_core.runs.readers.tensorboard import TensorBoardReader
 
@@ -149,3 +149,14 @@ def test_content_tells_the_format_whatever_the_name():
 
 def test_a_file_without_numbers_is_an_error():
     assert "no numbers" in error(event_file([]), NAME).what
+
+
+def test_splits_in_folders_of_their_own_are_one_run():
+    train = event_file([("epoch_loss", s, 3 - s / 8) for s in range(1, 5)] + [("n_params", 1, 1e6)])
+    validation = event_file([("epoch_loss", s, 3.5 - s / 8) for s in range(1, 5)])
+    files = [Upload(f"log/x/train/{NAME}", train), Upload(f"log/x/validation/{NAME}", validation)]
+    runs = load([*files, Upload("log/x/hparams.yaml", b"n_params: 1000000\ntokens_per_step: 100\n")])
+    assert len(set(runs.frame["run"])) == 1
+    assert runs.frame["loss"].tolist() == [3.375, 3.25, 3.125, 3]
+    assert runs.frame["train/epoch_loss"].tolist() == [2.875, 2.75, 2.625, 2.5]
+    assert runs.frame["tokens"].tolist() == [100, 200, 300, 400]
