@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts import background, data, frame, state
 from scaling_core.charts.ladder import ladder_chart
 from scaling_core.errors import UserError
-from scaling_core.jobs.devices import gpus
+from scaling_core.jobs.devices import cores, gpus
 from scaling_core.jobs.executors import make_executor
 from scaling_core.jobs.places import places
 from scaling_core.jobs.submit import keep_text, submit_ladder
@@ -187,7 +187,7 @@ def slots_of(executor: str) -> int:
         raise UserError(f"{place.title} cannot be used here: {place.missing} is missing.", fix=place.install)
     queue = data.queue()
     if executor == "ray":  # joining a cluster takes seconds and is the supervisor's to do
-        return queue.limits.slots or 1
+        return queue.limits.slots or cores()
     return make_executor(executor, queue.home, queue.limits, queue.setting(executor) or {}).slots
 
 

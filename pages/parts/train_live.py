@@ -32,6 +32,7 @@ from scaling_core.jobs.watching import (
 from scaling_core.training.data import open_source
 from scaling_core.training.forecast import Verdict
 from scaling_core.training.ladder_file import FILE_NAME
+from scaling_core.training.outcomes import finished
 from scaling_core.units import format_number, format_percent
 
 #: Seconds between two looks: what a run logs, and what has ended.
@@ -209,7 +210,7 @@ def _take(ladder: Ladder, page: str) -> None:
     state.open_runs(sha)
     how = forecast_spec(ladder)
     box = ""
-    if how.min_tokens > 1:
+    if (finished(ladder.folder)["tokens"] < how.min_tokens).any():
         box = Selection(box=(Range("tokens", float(how.min_tokens), 1e18),)).format_box()
     state.put(law=how.law, objective=how.objective, box=box, basis=state.OWN_FIT, budget="")
     st.session_state[_GO] = page

@@ -208,7 +208,10 @@ def executors() -> None:
             st.caption(frame.plain(place.about))
             if place.missing:
                 st.markdown(f"Missing: {frame.plain(place.missing)}.")
-                st.code(place.install, language=None, wrap_lines=True)
+                if place.install.startswith("pip "):
+                    st.code(place.install, language=None, wrap_lines=True)
+                else:
+                    st.markdown(frame.plain(place.install))
             if place.name in _OPTIONS:
                 with st.expander("Options", icon=":material/tune:"):
                     _options(place)
