@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling_core.runs.aliases import take_apart
+from scaling_core.runs.raw import same_text
 from scaling_core.runs.schema import CURVE_COLUMNS, Note
 
 Floats = NDArray[np.float64]
@@ -74,7 +75,7 @@ def curve_frame(
     metrics : mapping of str to Series, shape (n,)
     """
     unknown = np.full(len(names), np.nan)
-    columns: dict[str, object] = {"run": names, "file": pd.Series([file] * len(names), dtype="str")}
+    columns: dict[str, object] = {"run": names, "file": same_text(file, len(names))}
     columns |= {c: known.get(c, unknown) for c in CURVE_COLUMNS if c not in ("run", "file", "seconds")}
     columns["seconds"] = _seconds(names, metrics)
     columns = {c: columns[c] for c in CURVE_COLUMNS}
@@ -94,7 +95,9 @@ def _seconds(names: pd.Series, metrics: Mapping[str, pd.Series]) -> Floats:
 
 def unmeasured_notes(names: pd.Series, along: Mask, column: str, file: str) -> list[Note]:
     """Name the runs of a log that never logged the loss, and so are curves only."""
-    measured = set(names[~along])
+    if not along.any():
+        return []
+    measured = set(pd.unique(names[~along]))
     missing = [str(name) for name in pd.unique(names[along]) if name not in measured]
     if not missing:
         return []
