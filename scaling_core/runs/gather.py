@@ -48,6 +48,11 @@ class Gathered:
     raw: RawTable
     file_of: dict[str, Upload] = field(default_factory=dict)
 
+    @property
+    def first(self) -> Upload:
+        """The file, or the first of several."""
+        return next(iter(self.file_of.values()), self.upload)
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -105,7 +110,9 @@ def gather(uploads: Sequence[Upload], max_bytes: int | None = None) -> tuple[tup
         raise work.errors[0] if work.errors else UserError(
             "There is no log of a run in it.", where=uploads[0].name if uploads else "", fix="Give CSV, JSON or logs."
         )  # fmt: skip
-    return tuple(work.tables), (*work.notes, *repeats)
+    place = {file.sha256: i for i, file in reversed([*enumerate(opened.uploads)])}
+    ordered = sorted(work.tables, key=lambda one: place.get(one.first.sha256, -1))
+    return tuple(ordered), (*work.notes, *repeats)
 
 
 def _worth_opening(files: Sequence[Upload], work: _Work) -> list[Upload]:
