@@ -52,7 +52,7 @@ class Database:
         try:
             # The names are quoted, and come from the readers.
             for row in self.connection.execute(f"SELECT {listed} FROM {_quoted(table)}"):
-                yield tuple(absent if i is None else row[i] for i in place)
+                yield row if len(known) == len(place) else tuple(absent if i is None else row[i] for i in place)
         except _BROKEN as error:
             self.texts.append(f"The table “{table}” could be read only in part: {_why(error)}.")
 
