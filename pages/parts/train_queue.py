@@ -200,7 +200,8 @@ def _details(job: Job) -> None:
     waits = why_waiting(queue, job)
     st.markdown(f"**{frame.plain(job.name)}**{f': {frame.plain(waits)}' if waits else ''}")
     events = [
-        f"{datetime.fromtimestamp(e.at):%H:%M:%S}  {e.was or 'new'} → {e.became}{f': {e.reason}' if e.reason else ''} ({e.who})"
+        f"{datetime.fromtimestamp(e.at):%H:%M:%S}  {e.was or 'new'} → {e.became}{f': {e.reason}' if e.reason else ''}"
+        f" ({e.who})"
         for e in queue.events(job.id)[-6:]
     ]
     log = log_text(job).strip().splitlines()[-_LOG_LINES:]
