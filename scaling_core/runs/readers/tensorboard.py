@@ -76,7 +76,6 @@ class TensorBoardReader(LogReader):
 
     name: str = "TensorBoard"
     joins_a_folder = True  # a restarted run goes on in a new file of its folder
-    joins_a_folder = True  # a writer that is opened again begins another file
 
     def looks_like(self, upload: Upload) -> Likeness:
         """Accept a framed first record that names the version of events, or the frame alone under a usual name."""
