@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts import data, state
-from scaling_core.runs import COLUMNS, LOSS_UNITS, Overrides, RunTable, Upload, read
+from scaling_core.runs import COLUMNS, LOSS_UNITS, Overrides, RunTable, gather
 
 _NONE = "(none)"
 _FIELDS = ("run", "params", "params_non_embedding", "tokens", "unique_tokens", "flops", "loss", "step")
@@ -48,8 +48,8 @@ def mapping_form(runs: RunTable | None) -> None:
 @st.cache_data(max_entries=16, show_spinner=False)
 def file_columns(runs: str) -> list[str]:
     """Return the columns of the loaded files, as they are called there."""
-    files: list[Upload] = data.uploads()
-    return list(dict.fromkeys(c for f in files for c in read(f).frame.columns))
+    gathered, _ = gather(data.uploads())
+    return list(dict.fromkeys(str(c) for one in gathered for c in one.raw.frame.columns))
 
 
 def _choices(columns: list[str], taken: dict[str, str], version: str) -> dict[str, str]:

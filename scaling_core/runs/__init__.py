@@ -3,6 +3,7 @@
 from scaling_core.runs.build import build
 from scaling_core.runs.containers import from_folder, pack, pack_folders
 from scaling_core.runs.export import safe_csv
+from scaling_core.runs.gather import Gathered, gather
 from scaling_core.runs.guess import Choice, Guess, guess_mapping
 from scaling_core.runs.load import load, usable
 from scaling_core.runs.loss_units import LOSS_UNITS, LossUnit
@@ -25,6 +26,7 @@ __all__ = [
     "READERS",
     "Choice",
     "Column",
+    "Gathered",
     "Guess",
     "LossUnit",
     "Metric",
@@ -39,6 +41,7 @@ __all__ = [
     "build",
     "concatenate",
     "from_folder",
+    "gather",
     "guess_mapping",
     "home",
     "load",

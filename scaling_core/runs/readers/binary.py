@@ -8,7 +8,7 @@ from scaling_core.errors import UserError
 
 _UNPACK = "Unpack it first, then give the table inside."
 _AS_CSV = "Export the table as CSV first."
-_TABLE = "Give a table of runs as CSV, TSV, JSON Lines or Parquet."
+_TABLE = "Give a table of runs (CSV, JSON, Parquet, Excel) or the log of a run."
 
 #: First bytes -> what the file is, and what to do about it.
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
