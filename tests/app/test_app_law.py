@@ -30,14 +30,14 @@ def test_law_objective_and_dropped_losses_change_the_formula_and_the_link(open_p
 
 
 def test_a_fit_that_the_runs_do_not_pin_down_is_doubted_in_words(open_page) -> None:
-    at = calm(open_page("law", law="chinchilla"))
+    at = calm(open_page("law", runs="cerebras_gpt", law="chinchilla"))
     assert "fit: doubtful" in words(at.markdown)
     assert "do not pin down every parameter" in words(at.warning)
     assert "more runs than parameters" in words(at.warning)
 
 
 def test_every_parameter_has_its_interval(open_page) -> None:
-    table = next(d.value for d in calm(open_page("law", section="parameters")).dataframe if "parameter" in d.value)
+    table = next(d.value for d in calm(open_page("law", runs="cerebras_gpt", section="parameters")).dataframe if "parameter" in d.value)
     assert list(table["parameter"]) == ["a", "b", "c"]
     (interval,) = [c for c in table if "90%" in c]
     assert table[interval].str.fullmatch(r"\S+ to \S+").all()
@@ -54,7 +54,7 @@ def test_the_law_is_solid_inside_its_runs_dashed_beyond_them_and_has_a_band(open
 
 
 def test_a_box_in_the_link_fits_the_runs_inside_it_until_it_is_cleared(open_page) -> None:
-    at = calm(open_page("law", box=BOX, law="power-c"))
+    at = calm(open_page("law", runs="cerebras_gpt", box=BOX, law="power-c"))
     inside = formula(at)
     assert f"Fitting **{INSIDE}** runs inside the box" in words(at.markdown)
     assert f"**{OUTSIDE}** are held out" in words(at.markdown)
@@ -63,7 +63,7 @@ def test_a_box_in_the_link_fits_the_runs_inside_it_until_it_is_cleared(open_page
     at.button(key="clear_box").click().run()
     calm(at)
     assert formula(at) != inside
-    assert url(at) == {**DEFAULTS, "law": "power-c"}
+    assert url(at) == {"runs": "cerebras_gpt", "law": "power-c"}
     assert "Fitted to 7 points" in words(at.markdown)
 
 

@@ -66,7 +66,7 @@ VALUES = {
     "slot_price": ("0.5", "0.5"),
     "ladder": ("1", 1),
 }
-SHARED = {**DEFAULTS, "law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "drop": "1", "budget": "3e22"}
+SHARED = {"runs": "cerebras_gpt", "law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "drop": "1", "budget": "3e22"}
 
 
 def session() -> None:
@@ -113,7 +113,7 @@ def test_defaults_are_not_written_to_the_link(open_page) -> None:
 
 
 def test_choices_go_with_a_person_from_page_to_page_and_with_the_link_to_another(open_page) -> None:
-    at = open_page("law", law="power-c", objective="mse-log", box="flops:1e18:1e22")
+    at = open_page("law", runs="cerebras_gpt", law="power-c", objective="mse-log", box="flops:1e18:1e22")
     at.slider(key="drop").set_value(1).run()
     law = words(at.latex[:1])
     go(at, "plan")
