@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,24 @@ from scaling_core.runs.meaning import Meaning, understand
 from scaling_core.runs.names import final_rows, run_names
 from scaling_core.runs.numbers import Numbers, to_numbers
 from scaling_core.runs.overrides import Overrides
-from scaling_core.runs.raw import RawTable, rejected_frame
+from scaling_core.runs.raw import RawTable, rejected_frame, same_text
 from scaling_core.runs.rows import Rejections, reject_bad_loss, reject_bad_size, reject_repeats
-from scaling_core.runs.schema import COLUMNS, FIT_COLUMNS, ORIGIN_COLUMNS, PREDICTORS, Note, RunTable, Source, no_curves
+from scaling_core.runs.schema import (
+    COLUMNS,
+    CURVE_COLUMNS,
+    FIT_COLUMNS,
+    ORIGIN_COLUMNS,
+    PREDICTORS,
+    Note,
+    RunTable,
+    Source,
+    no_curves,
+)
 from scaling_core.runs.upload import Upload
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Number = TypeVar("Number", np.float64, np.int64)
 _COUNTS = ("params", "params_non_embedding", "tokens", "unique_tokens", "flops")
 #: No model has more parameters and no corpus more tokens than this: a unit suffix that leads beyond was none.
 _LARGEST_COUNT = 1e18
@@ -61,7 +73,7 @@ class _Logged:
 
     def of(self, series: pd.Series, mask: Mask) -> pd.Series:
         """Take from names or group those of the rows in a mask of all rows."""
-        return series[mask[self.rows]].reset_index(drop=True)
+        return series if mask.all() else series[mask[self.rows]].reset_index(drop=True)
 
 
 def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> RunTable:
@@ -106,7 +118,7 @@ def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> 
             ),
         ),
         notes,
-        curves=_curves(raw, meaning, measured, derived, logged, rejections.kept, file),
+        curves=_curves(raw, meaning, measured, derived, logged, rejections.kept, frame, file),
     )
 
 
@@ -207,6 +219,11 @@ def _marked(place: NDArray[np.intp], rows: int) -> Mask:
     return mask
 
 
+def _values(column: NDArray[Number], mask: Mask) -> NDArray[Number]:
+    """Return the marked values, without a copy where all are."""
+    return column if mask.all() else column[mask]
+
+
 def _taken(frame: pd.DataFrame, mask: Mask) -> pd.DataFrame:
     """Return the marked rows, without a copy where all are."""
     return frame if mask.all() else frame.iloc[np.flatnonzero(mask)]
@@ -225,13 +242,14 @@ def _frame(
     numeric |= {c: derived.values[c] for c in PREDICTORS} | {"loss": measured.nats}
     rows = _taken(raw.frame, fitted)
     columns: dict[str, object] = {"run": logged.of(logged.names, fitted)}
-    columns |= {c: numeric[c][fitted] for c in COLUMNS if c in numeric}
-    columns |= {"file": pd.Series([file] * len(rows), dtype="str"), "line": raw.line[fitted]}
+    columns |= {c: _values(numeric[c], fitted) for c in COLUMNS if c in numeric}
+    columns |= {"file": same_text(file, len(rows)), "line": _values(raw.line, fitted)}
     columns["is_final"] = final_rows(
-        logged.of(logged.group, fitted), numeric["step"][fitted] if "step" in numeric else None
+        logged.of(logged.group, fitted), _values(numeric["step"], fitted) if "step" in numeric else None
     )
     columns |= {name: rows[own].reset_index(drop=True) for name, own in _further(raw.frame, meaning).items()}
-    return pd.DataFrame(columns)
+    # Columns are taken as they are: what a large file holds is not copied once more.
+    return pd.DataFrame(columns, copy=False)
 
 
 def _curves(
@@ -241,16 +259,21 @@ def _curves(
     derived: Derived,
     logged: _Logged,
     kept: Mask,
+    frame: pd.DataFrame,
     file: str,
 ) -> pd.DataFrame:
     shown = kept & _at_a_step(measured, len(kept))
     if not shown.any():
         return no_curves()
+    titles = {own: name for name, own in _further(raw.frame, meaning).items()}
+    if len(frame) == len(shown):  # every row is fitted and on a curve: the same columns serve both
+        metrics = {titles[own]: frame[titles[own]] for own in logged.metrics if own in titles}
+        return curve_frame(frame["run"], frame["file"], {c: frame[c] for c in CURVE_COLUMNS if c in frame}, metrics)
     known = {"step": measured.numbers["step"].values, "loss": measured.nats, **derived.values}
     rows = _taken(raw.frame, shown)
-    titles = {own: name for name, own in _further(raw.frame, meaning).items()}
     metrics = {titles[own]: rows[own].reset_index(drop=True) for own in logged.metrics if own in titles}
-    return curve_frame(logged.of(logged.names, shown), file, {c: v[shown] for c, v in known.items()}, metrics)
+    origin = same_text(file, len(rows))
+    return curve_frame(logged.of(logged.names, shown), origin, {c: v[shown] for c, v in known.items()}, metrics)
 
 
 def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, str]:

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling_core.runs.aliases import take_apart
-from scaling_core.runs.raw import same_text
 from scaling_core.runs.schema import CURVE_COLUMNS, Note
 
 Floats = NDArray[np.float64]
@@ -61,7 +60,7 @@ def without_loss(
 
 
 def curve_frame(
-    names: pd.Series, file: str, known: Mapping[str, Floats], metrics: Mapping[str, pd.Series]
+    names: pd.Series, files: pd.Series, known: Mapping[str, Floats | pd.Series], metrics: Mapping[str, pd.Series]
 ) -> pd.DataFrame:
     """Gather every logged row: ``CURVE_COLUMNS``, NaN where unknown, then the metrics.
 
@@ -69,13 +68,14 @@ def curve_frame(
     ----------
     names : Series, shape (n,)
         The run of each row.
-    file : str
-    known : mapping of str to ndarray of float64, shape (n,)
+    files : Series, shape (n,)
+        The file of each row.
+    known : mapping of str to ndarray or Series of float64, shape (n,)
         Canonical columns by name; ``step`` must be among them.
     metrics : mapping of str to Series, shape (n,)
     """
     unknown = np.full(len(names), np.nan)
-    columns: dict[str, object] = {"run": names, "file": same_text(file, len(names))}
+    columns: dict[str, object] = {"run": names, "file": files}
     columns |= {c: known.get(c, unknown) for c in CURVE_COLUMNS if c not in ("run", "file", "seconds")}
     columns["seconds"] = _seconds(names, metrics)
     columns = {c: columns[c] for c in CURVE_COLUMNS}
@@ -89,6 +89,8 @@ def _seconds(names: pd.Series, metrics: Mapping[str, pd.Series]) -> Floats:
     if found is None:
         return np.full(len(names), np.nan)
     seconds = metrics[found].astype(float)
+    if not seconds.max() > _CALENDAR:
+        return seconds.to_numpy(dtype=np.float64)
     start = seconds.groupby(names.to_numpy()).transform("min")
     return np.where(start > _CALENDAR, seconds - start, seconds)
 

@@ -14,7 +14,15 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import alias_rank, is_run_name
 from scaling_core.runs.containers import unpack
-from scaling_core.runs.folders import is_settings, read_settings, run_folder, run_names, settings_for
+from scaling_core.runs.folders import (
+    by_folder,
+    is_settings,
+    read_settings,
+    run_folder,
+    run_names,
+    settings_for,
+    upwards,
+)
 from scaling_core.runs.guess import is_export
 from scaling_core.runs.logs import STEP, LoggedRun, Logs, is_known, joined
 from scaling_core.runs.members import why_unopened
@@ -104,7 +112,7 @@ def gather(uploads: Sequence[Upload], max_bytes: int | None = None) -> tuple[tup
         found = [read for f in beside if (read := _try(work, f, _read, f, max_bytes))]
         beside = []
     settings = {f.name: said for f in beside if (said := _try(work, f, read_settings, f))}
-    used = _take_logs(found, settings, work)
+    used = _take_logs(found, by_folder(settings), work)
     _note_unused(settings, used, work)
     if not work.tables:
         raise work.errors[0] if work.errors else UserError(
@@ -163,7 +171,7 @@ def _distinct(uploads: Sequence[Upload]) -> tuple[list[Upload], list[Note]]:
         if name != upload.name:
             notes.append(Note("info", f"Another file is called {upload.name}, so this one is called {name}.", name))
         names.add(name)
-        kept[upload.sha256] = Upload(name, upload.data)
+        kept[upload.sha256] = upload if name == upload.name else Upload(name, upload.data)
     return list(kept.values()), notes
 
 
@@ -315,7 +323,8 @@ def condensed(notes: Iterable[Note]) -> tuple[Note, ...]:
 
 
 def _note_unused(settings: dict[str, dict[str, Scalar]], used: set[str], work: _Work) -> None:
-    unused = [path for path in settings if not any(settings_for(folder, {path: settings[path]}) for folder in used)]
+    reached = {place for folder in used for place in upwards(folder)}
+    unused = [path for path in settings if run_folder(path) not in reached]
     if unused:
         work.notes.append(Note("info", f"{_listed(unused)} not used: no log of a run lies beside or below."))
 

@@ -29,7 +29,8 @@ def run_names(
     """
     if named is not None:
         text = _as_text(named)
-        return text.where(text != "", _numbered(position)), ()
+        nameless = (text == "").to_numpy()
+        return text.where(~nameless, _numbered(position)) if nameless.any() else text, ()
     if steps is None:
         return _numbered(position), ()
     count = _count_restarts(steps, params)
@@ -56,6 +57,8 @@ def _numbered(position: NDArray[np.int64]) -> pd.Series:
 
 def _as_text(named: pd.Series) -> pd.Series:
     cells = named.reset_index(drop=True)
+    if isinstance(cells.dtype, pd.StringDtype):
+        return cells.fillna("") if cells.hasnans else cells
     if pd.api.types.is_float_dtype(cells):
         # A blank among whole numbers makes them floats; the name is still 7, not 7.0.
         whole = cells.notna() & (cells == np.floor(cells)) & (cells.abs() < 2**53)

@@ -57,6 +57,11 @@ class RawTable:
     reason: str = ""
 
 
+def same_text(text: str, rows: int) -> pd.Series:
+    """Return a column that holds one text in every row."""
+    return pd.Series(pd.array([text], dtype="str").take(np.zeros(rows, dtype=np.intp)))
+
+
 def rejected_frame(file: str, rows: Iterable[tuple[int, str, str]] = ()) -> pd.DataFrame:
     """Gather rejected rows, each a ``(line, reason, content)``, into a frame ordered by line."""
     kept = sorted((line, reason, _shorten(content)) for line, reason, content in rows)

@@ -12,33 +12,35 @@ from scaling_core.runs.numbers import Numbers
 from scaling_core.runs.raw import RawTable
 
 Mask = NDArray[np.bool_]
+#: From so many rows on, repeated ones are first looked for by single columns.
+_MANY_ROWS = 10_000
+_FEW = 0.5
 
 
 class Rejections:
     """The first reason found against each row; rows without one are kept."""
 
     def __init__(self, rows: int) -> None:
-        self._reason: NDArray[np.object_] = np.full(rows, "", dtype=object)
+        self._kept: Mask = np.ones(rows, dtype=bool)
+        self._reasons: dict[int, str] = {}
 
     @property
     def kept(self) -> Mask:
         """Which rows have no reason against them, shape (n,)."""
-        return np.asarray(self._reason == "", dtype=bool)
+        return self._kept.copy()
 
     def add(self, mask: Mask, reason: str | Callable[[int], str]) -> None:
         """Reject the marked rows, unless something was already said against them."""
-        fresh = np.flatnonzero(mask & self.kept)
-        if isinstance(reason, str):
-            self._reason[fresh] = reason
-        else:
-            for i in fresh:
-                self._reason[i] = reason(int(i))
+        fresh = np.flatnonzero(mask & self._kept)
+        self._kept[fresh] = False
+        for i in fresh.tolist():
+            self._reasons[i] = reason if isinstance(reason, str) else reason(i)
 
     def rows(self, raw: RawTable) -> list[tuple[int, str, str]]:
         """Return line, reason and content of every rejected row."""
-        index = np.flatnonzero(~self.kept)
+        index = np.flatnonzero(~self._kept)
         cells = raw.frame.iloc[index].itertuples(index=False, name=None)
-        return [(int(raw.line[i]), str(self._reason[i]), _content(row)) for i, row in zip(index, cells, strict=True)]
+        return [(int(raw.line[i]), self._reasons[int(i)], _content(row)) for i, row in zip(index, cells, strict=True)]
 
 
 def reject_bad_size(rejections: Rejections, numbers: Numbers, cells: pd.Series) -> None:
@@ -62,13 +64,41 @@ def reject_bad_loss(
 
 def reject_repeats(rejections: Rejections, raw: RawTable, filled: Mask) -> None:
     """Reject rows that equal an earlier one in every cell, if they hold any number at all."""
-    again = raw.frame.duplicated().to_numpy() & filled
+    suspects = np.flatnonzero(_may_repeat(raw.frame))
+    among = raw.frame if len(suspects) == len(filled) else raw.frame.iloc[suspects]
+    again = np.zeros(len(filled), dtype=bool)
+    again[suspects] = among.duplicated().to_numpy()
+    again &= filled
     if not again.any():
         return
-    group = raw.frame[raw.frame.duplicated(keep=False)]
+    group = among[among.duplicated(keep=False)]
     first = group.groupby(list(group.columns), dropna=False, sort=False).ngroup()
     line_of = pd.Series(raw.line[first.index.to_numpy()], index=first.index).groupby(first).transform("first")
     rejections.add(again, lambda i: f"The row repeats line {line_of[i]}.")
+
+
+def _may_repeat(frame: pd.DataFrame) -> Mask:
+    """Mark rows that share their number with another row in every column of numbers, in a table of many rows.
+
+    Sorting a column is far quicker than comparing whole rows, and in a log hardly any value occurs twice.
+    """
+    mask = np.ones(len(frame), dtype=bool)
+    if len(frame) < _MANY_ROWS:
+        return mask
+    for name in frame.columns:
+        column = frame[name]
+        if not mask.any() or not pd.api.types.is_float_dtype(column.dtype):
+            continue
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        left = np.sort(values[mask])
+        if len(left) > 1 and (left[1:] == left[:-1]).mean() < _FEW:
+            twice = np.unique(left[1:][left[1:] == left[:-1]])
+            place = np.searchsorted(twice, values)
+            hit = (
+                twice[np.minimum(place, len(twice) - 1)] == values if len(twice) else np.zeros(len(values), dtype=bool)
+            )
+            mask &= hit | np.isnan(values)
+    return mask
 
 
 def _reject_text(rejections: Rejections, numbers: Numbers, cells: pd.Series) -> None:

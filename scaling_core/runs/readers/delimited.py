@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,8 @@ from scaling_core.runs.upload import Upload
 
 _SAMPLE_BYTES = 64 * 2**10
 _BLOCK_BYTES = 16 * 2**20
+#: Below this many bytes a careful look at every row costs nothing.
+_LARGE = 2**20
 Rejects = list[tuple[int, str, str]]
 
 
@@ -61,6 +63,8 @@ class DelimitedReader:
         data, notes = as_utf8(upload.data, upload.name)
         data, comments = without_comments(data, upload.name)
         dialect = find_dialect(data[:_SAMPLE_BYTES].decode(errors="ignore"))
+        if plain := self._plain(data, dialect, upload.name):
+            return replace(plain, notes=(*notes, *comments, *plain.notes))
         data, unclosed = mend_quotes(data, dialect.delimiter)
         records = find_records(data)
         names, renamed = self._header(records, dialect, upload.name)
@@ -72,10 +76,36 @@ class DelimitedReader:
             frame=frame,
             line=line,
             rejected=rejected_frame(upload.name, rejects),
-            format=f"{self.name} ({DELIMITERS[dialect.delimiter]}-separated)",
+            format=self._format(dialect),
             notes=(*notes, *comments, *renamed, *_dialect_notes(dialect, upload.name)),
             decimal=dialect.decimal,
         )
+
+    def _plain(self, data: bytes, dialect: Dialect, file: str) -> RawTable | None:
+        """Read a large table in which every line is one whole row, without a look at each; None if it is no such."""
+        end = data.find(b"\n")
+        if len(data) < _LARGE or data[:end].count(b'"') % 2 or not data[:end].strip():
+            return None
+        names, renamed = self._header(find_records(data[: end + 1]), dialect, file)
+        frame = _parse(data, names, dialect, end + 1, blanks=False) if len(names) > 1 else None
+        # A header in the middle would have made text of every column; a quote may have hidden the end of a line.
+        if (
+            frame is None
+            or (b'"' in data and len(frame) != _count_lines(data, end + 1))
+            or not any(map(pd.api.types.is_numeric_dtype, frame.dtypes))
+        ):
+            return None
+        return RawTable(
+            frame=frame,
+            line=np.arange(2, len(frame) + 2, dtype=np.int64),
+            rejected=rejected_frame(file),
+            format=self._format(dialect),
+            notes=(*renamed, *_dialect_notes(dialect, file)),
+            decimal=dialect.decimal,
+        )
+
+    def _format(self, dialect: Dialect) -> str:
+        return f"{self.name} ({DELIMITERS[dialect.delimiter]}-separated)"
 
     @staticmethod
     def _header(records: Records, dialect: Dialect, file: str) -> tuple[list[str], tuple[Note, ...]]:
@@ -105,28 +135,41 @@ def _rows(records: Records, names: Sequence[str], dialect: Dialect) -> tuple[pd.
     return frame, records.line[~drop], rejects
 
 
-def _parse(body: bytes, names: Sequence[str], dialect: Dialect) -> pd.DataFrame | None:
-    """Let Arrow type the columns; None if it cannot make sense of the quotes."""
-    types = {name: pa.string() for name in names if is_run_name(name)}
+def _count_lines(data: bytes, start: int) -> int:
+    return data.count(b"\n", start) + (not data.endswith(b"\n"))
+
+
+def _parse(
+    body: bytes, names: Sequence[str], dialect: Dialect, start: int = 0, *, blanks: bool = True
+) -> pd.DataFrame | None:
+    """Let Arrow type the columns of the text from ``start`` on; None if it cannot make sense of it.
+
+    Blank lines are passed over, or make no sense of the text either.
+    """
+    types = {name: pa.large_string() for name in names if is_run_name(name)}
+    text = pa.py_buffer(body).slice(start)
+    how = arrow_csv.ParseOptions(
+        delimiter=dialect.delimiter, newlines_in_values=b'"' in body, ignore_empty_lines=blanks
+    )
     try:
-        table = _arrow_table(body, names, dialect, types)
+        table = _arrow_table(text, how, names, types, dialect.decimal)
         # Dates are nothing to compute with here, and as text they stay what the file says.
-        dates = {f.name: pa.string() for f in table.schema if pa.types.is_temporal(f.type)}
-        table = _arrow_table(body, names, dialect, types | dates) if dates else table
+        dates = {f.name: pa.large_string() for f in table.schema if pa.types.is_temporal(f.type)}
+        table = _arrow_table(text, how, names, types | dates, dialect.decimal) if dates else table
     except (pa.ArrowException, UnicodeDecodeError):
         return None
     return _to_frame(table)
 
 
-def _arrow_table(body: bytes, names: Sequence[str], dialect: Dialect, types: dict[str, pa.DataType]) -> pa.Table:
+def _arrow_table(
+    text: pa.Buffer, how: arrow_csv.ParseOptions, names: Sequence[str], types: dict[str, pa.DataType], decimal: str
+) -> pa.Table:
     return arrow_csv.read_csv(
-        pa.BufferReader(body),
+        pa.BufferReader(text),
         # A record longer than a block is refused, so the block grows with the text, to a limit.
         read_options=arrow_csv.ReadOptions(column_names=list(names), block_size=_BLOCK_BYTES),
-        parse_options=arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=b'"' in body),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=types, decimal_point=dialect.decimal, strings_can_be_null=False
-        ),
+        parse_options=how,
+        convert_options=arrow_csv.ConvertOptions(column_types=types, decimal_point=decimal, strings_can_be_null=False),
     )
 
 
@@ -134,7 +177,10 @@ def _to_frame(table: pa.Table) -> pd.DataFrame:
     empty = [i for i, f in enumerate(table.schema) if pa.types.is_null(f.type)]
     for i in empty:
         table = table.set_column(i, table.schema.field(i).name, table.column(i).cast(pa.float64()))
-    frame: pd.DataFrame = table.to_pandas()
+    # Each column a block of its own: joined into one block, all numbers would be copied.
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    del table
+    pa.default_memory_pool().release_unused()
     return frame
 
 

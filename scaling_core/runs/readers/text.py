@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+
 from scaling_core.runs.schema import Note
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_PART = 2**20
 
 
 def as_utf8(data: bytes, file: str) -> tuple[bytes, tuple[Note, ...]]:
@@ -24,11 +27,24 @@ def _decode(data: bytes, file: str) -> tuple[bytes, tuple[Note, ...]]:
         text = data.decode("utf-16", errors="replace")
         return text.encode(), (Note("info", "The file is in UTF-16 and was read as such.", file),)
     data = data.removeprefix(_UTF8_MARK)
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        return data.decode("cp1252", errors="replace").encode(), (_guessed(data, error.start, file),)
-    return data, ()
+    broken = _first_broken(data)
+    if broken is None:
+        return data, ()
+    return data.decode("cp1252", errors="replace").encode(), (_guessed(data, broken, file),)
+
+
+def _first_broken(data: bytes) -> int | None:
+    """Return where the text stops being UTF-8; checked in parts, so that no second copy of all of it is made."""
+    if data.isascii():
+        return None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _PART):
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(data[start : start + _PART], final=start + _PART >= len(data))
+        except UnicodeDecodeError as error:
+            return start - pending + error.start
+    return None
 
 
 def _guessed(data: bytes, position: int, file: str) -> Note:
