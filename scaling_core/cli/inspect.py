@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from typing import Any
 
 from scaling_core.cli.options import add_files, load_runs
 from scaling_core.cli.output import json_text, show
-from scaling_core.runs import RunTable
+from scaling_core.runs import RunTable, flags
 from scaling_core.units import format_count, format_flops, format_number
 
 
@@ -36,6 +37,7 @@ def inspect_report(table: RunTable) -> dict[str, Any]:
         "notes": [f"{n.file}: {n.text}" if len(sources) > 1 and n.file else n.text for n in table.notes],
         "questions": [n.text for n in table.notes if n.severity == "question"],
         "rejected": table.rejected.to_dict(orient="records"),
+        "flags": flags(table.frame).to_dict(orient="records"),
         "ranges": {c: table.span(c) for c in ("params", "tokens", "flops", "loss")},
         "files": [
             {
@@ -67,4 +69,5 @@ def _text(report: dict[str, Any]) -> str:
         lines.append(f"  {name:<22} {write(span[0])} to {write(span[1])}" if span else f"  {name:<22} unknown")
     lines += [f"  - {note}" for note in report["notes"]]
     lines += [f"  left out: {r['file']} line {r['line']}: {r['reason']}" for r in report["rejected"]]
+    lines += [f"  {check}: {count}" for check, count in Counter(f["check"] for f in report["flags"]).items()]
     return "\n".join(lines)

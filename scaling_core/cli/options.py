@@ -10,6 +10,7 @@ from scaling_core.cli import values
 from scaling_core.errors import UserError
 from scaling_core.fitting import (
     BY_COMPUTE,
+    BY_SETTING,
     DEFAULT_LEVEL,
     DEFAULT_METHOD,
     DEFAULT_RESAMPLES,
@@ -25,7 +26,7 @@ from scaling_core.fitting import (
     recommend,
 )
 from scaling_core.laws import LAWS, Law, get_law
-from scaling_core.runs import LOSS, LOSS_UNITS, Overrides, RunTable, Upload, from_folder, load
+from scaling_core.runs import CHECKS, LOSS, LOSS_UNITS, Overrides, RunTable, Upload, from_folder, load
 
 
 def add_files(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
@@ -55,7 +56,9 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
     """Add how a law is fitted: the objective, the points, the intervals."""
     add_objective(parser)
     add_points(parser)
-    parser.add_argument("--weights", default="", metavar="COLUMN", help=f"weight the runs by a column, or {BY_COMPUTE}")
+    parser.add_argument(
+        "--weights", default="", metavar="COLUMN", help=f"weight the runs by a column, {BY_COMPUTE}, or {BY_SETTING}"
+    )
     parser.add_argument("--bound", action="append", default=[], metavar="NAME=LOW:HIGH",
                         help="keep a parameter between two values, say alpha=0.2:0.5 (repeatable)")  # fmt: skip
     parser.add_argument("--fix", action="append", default=[], metavar="NAME=VALUE",
@@ -78,7 +81,12 @@ def add_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drop-highest-loss", type=values.count, default=0, metavar="K", help="leave out the K highest losses"
     )
-    parser.add_argument("--checkpoints", choices=("final", "all"), default="final", help="last row of each run, or all")
+    parser.add_argument("--checkpoints", default="final", metavar="final|best|last:K|all",
+                        help="which rows of a run: its last, that of its lowest loss, its last K, or all")  # fmt: skip
+    parser.add_argument("--warm-up", type=values.share, default=0.0, metavar="P",
+                        help="leave out rows before this share of their run's steps, say 10%%")  # fmt: skip
+    parser.add_argument("--leave-out", action="append", default=[], choices=list(CHECKS),
+                        help="leave out rows that a check flags; inspect lists them (repeatable)")  # fmt: skip
     parser.add_argument(
         "--box", default="", metavar="RANGES", help="fit only rows inside, say flops:1e18:1e20;loss:2:3"
     )
@@ -158,7 +166,8 @@ def chosen_constraints(options: argparse.Namespace) -> tuple[Constraint, ...]:
 def chosen_selection(options: argparse.Namespace) -> Selection:
     """Which points are fitted."""
     return Selection(checkpoints=options.checkpoints, drop_highest_loss=options.drop_highest_loss,
-                     box=Selection.parse_box(options.box))  # fmt: skip
+                     box=Selection.parse_box(options.box), warm_up=options.warm_up,
+                     leave_out=tuple(dict.fromkeys(options.leave_out)))  # fmt: skip
 
 
 def fit_files(options: argparse.Namespace) -> FitResult:

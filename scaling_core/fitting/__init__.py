@@ -4,7 +4,7 @@ from scaling_core.fitting.bands import Exponents, allocation_exponents, band_of
 from scaling_core.fitting.certificate import Certificate
 from scaling_core.fitting.fit import DEFAULT_RESAMPLES, Posed, fit, pose
 from scaling_core.fitting.objective import DEFAULT_DELTA, OBJECTIVES, Objective, get_objective
-from scaling_core.fitting.options import BY_COMPUTE, Constraint, parse_constraints
+from scaling_core.fitting.options import BY_COMPUTE, BY_SETTING, Constraint, parse_constraints
 from scaling_core.fitting.profile import Profile, profile
 from scaling_core.fitting.recipe import Line
 from scaling_core.fitting.recommend import Recommendation, recommend
@@ -14,6 +14,7 @@ from scaling_core.fitting.uncertainty import DEFAULT_METHOD, METHODS, get_method
 
 __all__ = [
     "BY_COMPUTE",
+    "BY_SETTING",
     "DEFAULT_DELTA",
     "DEFAULT_LEVEL",
     "DEFAULT_METHOD",

@@ -15,7 +15,7 @@ from scaling_core.fitting.options import Constraint, constrain, point_weights
 from scaling_core.fitting.profile import flat_finding
 from scaling_core.fitting.recipe import fit_lines
 from scaling_core.fitting.result import FitResult
-from scaling_core.fitting.selection import FITTED, HELD_OUT, UNUSABLE, Selection, roles
+from scaling_core.fitting.selection import BEST, FINAL, FITTED, HELD_OUT, UNUSABLE, Selection, roles
 from scaling_core.fitting.solver import Problem, minimise_starts, sample
 from scaling_core.fitting.uncertainty import DEFAULT_METHOD, get_method
 from scaling_core.laws import Array, Held, Law, Working
@@ -245,7 +245,7 @@ def require_enough(law: Law, rows: pd.DataFrame, fixed: int = 0) -> None:
 
 def _groups(rows: pd.DataFrame, selection: Selection) -> np.ndarray:
     """Rows that are drawn together: checkpoints of one run, else every row for itself."""
-    if selection.checkpoints == "final":
+    if selection.is_one_a_run:
         return np.arange(len(rows))
     return rows.groupby(["file", "run"], sort=False).ngroup().to_numpy()
 
@@ -283,7 +283,13 @@ def _notes(posed: Posed, lost: int, resamples: int) -> tuple[str, ...]:
     earlier = int((~table.frame["is_final"]).sum())
     if earlier and selection.checkpoints == "final":
         notes.append(f"{earlier} checkpoints before the end of their runs are left out.")
-    if earlier and selection.checkpoints == "all":
+    if earlier and selection.checkpoints == BEST:
+        notes.append("Of each run the row of its lowest loss is fitted.")
+    if earlier and selection.warm_up and selection.checkpoints != FINAL:
+        notes.append(f"Rows before {selection.warm_up:.0%} of the steps of their runs are left out.")
+    if selection.leave_out:
+        notes.append(f"Left out are rows flagged as {', '.join(selection.leave_out)}.")
+    if earlier and not selection.is_one_a_run:
         notes.append("Checkpoints of one run are drawn together: they are not independent.")
     if unusable:
         notes.append(f"{unusable} rows lack a value that the law reads.")

@@ -10,9 +10,12 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.laws import Array, Law, Working
+from scaling_core.runs.seeds import repeats
 
 #: Weights by compute: each run counts in proportion to a root of its FLOPs, so that large runs lead.
 BY_COMPUTE = "flops^0.5"
+#: Each size counts once, however many seeds it was trained with.
+BY_SETTING = "1/seeds"
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,10 @@ def _require_sense(law: Law, constraints: tuple[Constraint, ...]) -> None:
 
 
 def point_weights(rows: pd.DataFrame, by: str) -> Array:
-    """Weight of each row, mean 1: all equal, by a column of the file, or by a power of one (``flops^0.5``).
+    """Weight of each row, mean 1: all equal, by a column of the file, by a power of one (``flops^0.5``), or by setting.
+
+    Seeds of one setting are measurements of their own and count each, which is right where their scatter is all the
+    noise there is. ``1/seeds`` makes them count as one, for a grid in which few sizes were repeated.
 
     Raises
     ------
@@ -115,6 +121,9 @@ def point_weights(rows: pd.DataFrame, by: str) -> Array:
     """
     if not by:
         return np.ones(len(rows))
+    if by == BY_SETTING:
+        shares = 1.0 / repeats(rows)
+        return np.asarray(shares / shares.mean())
     column, _, power = by.partition("^")
     if column not in rows or not pd.api.types.is_numeric_dtype(rows[column]):
         raise UserError(f"The points are weighted by “{column}”, which these runs do not have as a number.",

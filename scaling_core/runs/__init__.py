@@ -1,6 +1,7 @@
 """From logs to runs: files in any supported format become a ``RunTable``."""
 
 from scaling_core.runs.build import build
+from scaling_core.runs.cleaning import CHECKS, flags
 from scaling_core.runs.containers import from_folder, pack, pack_folders
 from scaling_core.runs.export import safe_csv
 from scaling_core.runs.gather import Gathered, gather
@@ -17,6 +18,7 @@ from scaling_core.runs.store import UploadStore, home
 from scaling_core.runs.upload import MAX_FILE_BYTES, Upload
 
 __all__ = [
+    "CHECKS",
     "COLUMNS",
     "LOSS",
     "LOSS_UNITS",
@@ -40,6 +42,7 @@ __all__ = [
     "UploadStore",
     "build",
     "concatenate",
+    "flags",
     "from_folder",
     "gather",
     "guess_mapping",
