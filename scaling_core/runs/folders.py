@@ -88,22 +88,34 @@ def run_folder(path: str) -> str:
     return "/".join(parts)
 
 
+def by_folder(settings: Mapping[str, dict[str, Scalar]]) -> dict[str, dict[str, Scalar]]:
+    """Gather what files of settings say by the folder of the run they lie in; the file of the last name wins."""
+    found: dict[str, dict[str, Scalar]] = {}
+    for path in sorted(settings):
+        found.setdefault(run_folder(path), {}).update(settings[path])
+    return found
+
+
 def settings_for(folder: str, settings: Mapping[str, dict[str, Scalar]]) -> dict[str, Scalar]:
-    """Return what files of settings say of a run in a folder: those beside it, then those in the folders above it.
+    """Return what files of settings say of a run in a folder: those in the folders above it, then those beside it.
 
     Parameters
     ----------
     folder : str
         As from ``run_folder``.
     settings : mapping of str to dict
-        What each file says, by its path.
+        As from ``by_folder``.
     """
-    above = [(run_folder(path), found) for path, found in settings.items()]
-    near = [(place, found) for place, found in above if place == "" or f"{folder}/".startswith(f"{place}/")]
     merged: dict[str, Scalar] = {}
-    for _, found in sorted(near, key=lambda pair: len(pair[0])):
-        merged |= found
+    for place in reversed(upwards(folder)):
+        merged |= settings.get(place, {})
     return merged
+
+
+def upwards(folder: str) -> list[str]:
+    """Return a folder and those above it, up to that of files dropped without any."""
+    parts = PurePosixPath(folder).parts
+    return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)] + [""]
 
 
 def run_names(paths: Sequence[str]) -> list[str]:

@@ -30,18 +30,20 @@ class Dialect:
 def find_dialect(sample: str) -> Dialect:
     """Judge the dialect of a table by its first lines."""
     delimiter = max(DELIMITERS, key=lambda d: _consistency(sample, d))
-    rows = split_rows(sample, delimiter)[1:_SAMPLE_ROWS]
+    rows = split_rows(sample, delimiter, _SAMPLE_ROWS)[1:]
     cells = [cell.strip() for row in rows for cell in row]
     return Dialect(delimiter, "," if delimiter != "," and _has_decimal_comma(cells) else ".")
 
 
-def split_rows(text: str, delimiter: str) -> list[list[str]]:
-    """Split a short text into rows of cells; what is broken beyond splitting ends the list."""
+def split_rows(text: str, delimiter: str, most: int | None = None) -> list[list[str]]:
+    """Split a short text into rows of cells, at most so many; what is broken beyond splitting ends the list."""
     rows = []
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
             if any(cell.strip() for cell in row):
                 rows.append(row)
+                if len(rows) == most:
+                    break
     except csv.Error:
         pass
     return rows
@@ -84,7 +86,7 @@ def _shape(line: bytes) -> list[int]:
 
 def _consistency(sample: str, delimiter: str) -> tuple[float, int]:
     """Score a delimiter: the share of rows as wide as the header, then the header's width."""
-    counts = [len(row) for row in split_rows(sample, delimiter)[:_SAMPLE_ROWS]]
+    counts = [len(row) for row in split_rows(sample, delimiter, _SAMPLE_ROWS)]
     if not counts or counts[0] < 2:
         return 0.0, 0
     return Counter(counts)[counts[0]] / len(counts), counts[0]
