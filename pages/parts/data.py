@@ -15,7 +15,21 @@ from scaling_core.jobs import Queue
 from scaling_core.laws import get_law
 from scaling_core.planning import Basis, Scenario, basis_of_fit, basis_of_published, budgets, frontier, get_published
 from scaling_core.records import Records
-from scaling_core.runs import Overrides, RunTable, Upload, UploadStore, home, load, sample, samples
+from scaling_core.runs import (
+    Gathered,
+    Overrides,
+    RunTable,
+    Upload,
+    UploadStore,
+    flags,
+    gather,
+    home,
+    load,
+    sample,
+    samples,
+)  # fmt: skip
+from scaling_core.runs.complete import names_of, what_is_given
+from scaling_core.runs.load import concerning
 
 
 def store() -> UploadStore:
@@ -85,6 +99,58 @@ def table() -> RunTable:
 def loss_table() -> RunTable:
     """Return the loaded runs with their loss, whatever metric is chosen."""
     return _table(state.get("runs"), state.get("map"), _uploads=uploads)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def gathered(runs: str) -> tuple[Gathered, ...]:
+    """Return the open files as they were read, before anyone asks what their columns mean; ``runs`` is the key.
+
+    Raises
+    ------
+    UserError
+        If one cannot be read.
+    """
+    return gather(uploads())[0]
+
+
+def names_of_runs(overrides: Overrides) -> list[str]:
+    """Name the runs of the open files, each once, as the files do."""
+    tables = gathered(state.get("runs"))
+    named = [names_of(t.raw, concerning(overrides, t.raw, tables), t.upload.name) for t in tables]
+    return list(dict.fromkeys(name for names in named for name in names.unique()))
+
+
+def preview(overrides: Overrides) -> pd.DataFrame:
+    """Return what corrections give of each run.
+
+    Raises
+    ------
+    UserError
+        If they cannot be followed.
+    """
+    tables = gathered(state.get("runs"))
+    given = [what_is_given(t.raw, concerning(overrides, t.raw, tables), t.upload.name) for t in tables]
+    return pd.concat(given, ignore_index=True)
+
+
+def preview_sizes(overrides: Overrides) -> pd.DataFrame:
+    """Return N, D and C of every run of the open files, NaN where unknown: rows that cannot be used yet, too."""
+    names = preview(overrides)["run"].drop_duplicates()
+    try:
+        known = loss_table().frame.drop_duplicates("run", keep="last").set_index("run")
+    except UserError:
+        known = pd.DataFrame(columns=["params", "tokens", "flops"])
+    return known[["params", "tokens", "flops"]].reindex(names.to_numpy()).rename_axis("run").reset_index()
+
+
+def flagged_rows() -> pd.DataFrame:
+    """Return the rows that look wrong, each with its reason."""
+    return _flags(state.get("runs"), state.get("map"), state.get("metric"))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _flags(runs: str, mapping: str, metric: str) -> pd.DataFrame:
+    return flags(table().frame)
 
 
 class Choices(NamedTuple):

@@ -6,9 +6,10 @@ import streamlit as st
 
 from pages.parts import data, frame, state
 from scaling_core.errors import UserError
-from scaling_core.fitting import BY_COMPUTE, METHODS, OBJECTIVES
+from scaling_core.fitting import ALL, BEST, BY_COMPUTE, BY_SETTING, FINAL, LAST, MAX_WARM_UP, METHODS, OBJECTIVES
 from scaling_core.laws import LAWS, get_law
 from scaling_core.runs import RunTable, measurable
+from scaling_core.runs.seeds import repeats
 
 _CUSTOM, _RATIO = "custom:", "ratio:"
 _FIRST_FORMULA = f"{_CUSTOM}E + A/N**alpha + B/D**beta"
@@ -21,7 +22,9 @@ _VIEWS = {
     "isoflop": "IsoFLOP",
     "contours": "Contours",
 }
-_WEIGHTS = {"": "All alike", BY_COMPUTE: "By √C", "flops": "By C"}
+_WEIGHTS = {"": "All alike", BY_COMPUTE: "By √C", "flops": "By C", BY_SETTING: "Seeds of one setting count as one"}
+_ROWS = {FINAL: "Its last", BEST: "That of its lowest loss", ALL: "All of them"}
+_LAST_ROWS = [f"{LAST}{k}" for k in (3, 5, 10)]
 
 
 def panel(runs: RunTable) -> bool:
@@ -57,6 +60,11 @@ def applicable(runs: RunTable) -> list[str]:
     """Laws whose predictors these runs have."""
     known = {c for c in runs.frame.columns if runs.frame[c].notna().any()}
     return [name for name, law in LAWS.items() if set(law.predictors) <= known]
+
+
+def has_seeds(runs: RunTable) -> bool:
+    """Whether any setting was trained more than once."""
+    return bool((repeats(runs.frame[runs.frame["is_final"]]) > 1).any())
 
 
 def _law(runs: RunTable) -> bool:
@@ -136,15 +144,25 @@ def _more(runs: RunTable) -> None:
         "the best value.",
     )  # fmt: skip
     if (~runs.frame["is_final"]).any():
-        st.segmented_control(
-            "Rows of a run", ["final", "all"], key="points", required=True,
-            format_func={"final": "Last only", "all": "Checkpoints too"}.get,
+        now = [state.get("points")] if state.get("points") not in (*_ROWS, *_LAST_ROWS) else []
+        st.selectbox(
+            "Rows of a run", [FINAL, BEST, *_LAST_ROWS, *now, ALL], key="points",
+            format_func=lambda p: _ROWS.get(p) or f"Its last {p.removeprefix(LAST)}",
+            help="A law of ends of runs is fitted to ends: on the way the learning rate has not come down. "
+            "The lowest loss of a run is chosen by its luck, and so lies a little low.",
         )  # fmt: skip
+        if state.get("points") != FINAL:
+            st.slider(
+                "Warm-up left out", 0, int(100 * MAX_WARM_UP), step=5, format="%d%%", key="warm",
+                help="Rows before this share of their run's steps are not fitted. The end of a run always is.",
+            )  # fmt: skip
+    fixed = [w for w in _WEIGHTS if w != BY_SETTING or state.get("weights") == w or has_seeds(runs)]
     own = [c for c in metrics if c not in ("loss", *_WEIGHTS)]
     now = [state.get("weights")] if state.get("weights") not in (*_WEIGHTS, *own) else []
     st.selectbox(
-        "Weight of a run", [*_WEIGHTS, *own, *now], key="weights", format_func=lambda n: _WEIGHTS.get(n, f"By {n}"),
-        help="Runs of more weight pull the law more: larger ones, or those that a column of the file says are surer.",
+        "Weight of a run", [*fixed, *own, *now], key="weights", format_func=lambda n: _WEIGHTS.get(n, f"By {n}"),
+        help="Runs of more weight pull the law more: larger ones, or those that a column of the file says are surer. "
+        "Seeds of one setting count each, unless you let them count as one.",
     )  # fmt: skip
     st.selectbox(
         "Intervals from", list(METHODS), key="method", format_func=lambda n: METHODS[n].title,

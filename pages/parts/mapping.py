@@ -1,79 +1,142 @@
-"""Which column is which: what was guessed, shown to be corrected."""
+"""What the runs say and what they lack for a law, and every way to give it: columns, names, typing, counting."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
 import streamlit as st
 
-from pages.parts import data, state
-from scaling_core.runs import COLUMNS, LOSS_UNITS, Overrides, RunTable, gather
+from pages.parts import data, frame, state
+from pages.parts.mapping_columns import column_form
+from pages.parts.mapping_given import names_form, product_form, shape_form, typed_form
+from scaling_core.errors import UserError
+from scaling_core.runs import COLUMNS, PREDICTORS, Overrides, RunTable, home, samples
+from scaling_core.runs.given import Given
+from scaling_core.runs.remembered import fingerprint, recall, remember
 
-_NONE = "(none)"
-_FIELDS = ("run", "params", "params_non_embedding", "tokens", "unique_tokens", "flops", "loss", "step")
+_RECALLED, _WAY = "_recalled", "mapping_way"
+_HOW = {
+    "name": "read from the names of runs",
+    "typed": "typed",
+    "shape": "counted from layers and width",
+    "params_non_embedding": "the count without embeddings",
+}
+WAYS: dict[str, Callable[[RunTable | None, Overrides], Overrides | None]] = {
+    "Columns": column_form,
+    "Names of runs": names_form,
+    "Typed": typed_form,
+    "Layers and width": shape_form,
+    "Batch × sequence × step": product_form,
+}
 
 
-def mapping_form(runs: RunTable | None) -> None:
-    """Draw the form; what a person changes becomes the ``map`` of the link."""
-    columns = file_columns(state.get("runs"))
-    taken = {k: v for s in reversed(runs.sources) for k, v in s.mapping.items()} if runs else {}
-    given = Overrides.parse(state.get("map"))
-    taken |= {k: v for k, v in given.columns.items() if v}
-    unit = given.loss_unit or (runs.sources[0].loss_unit if runs and runs.sources else "")
-    unit = unit if unit in LOSS_UNITS else "nats"
-    # The form's widgets are new whenever what they show changes, so that they never show an older file's columns.
-    version = f"{state.get('runs')}|{state.get('map')}"
-    with st.form(f"mapping_{version}", border=False):
-        chosen = _choices(columns, taken, version)
-        left, right, _ = st.columns(3)
-        units = list(LOSS_UNITS)
-        chosen_unit = left.selectbox(
-            "Unit of the loss", units, index=units.index(unit),
-            format_func=lambda u: LOSS_UNITS[u].title, key=f"unit_{version}",
-        )  # fmt: skip
-        ratio = right.number_input(
-            "Bytes per token", min_value=0.0, value=given.bytes_per_token, placeholder="not needed",
-            key=f"bytes_{version}",
-            help="Needed for a loss in bits per byte: how many bytes of text one token stands for on average. "
-            "1 for a model that reads bytes.",
-        )  # fmt: skip
-        if st.form_submit_button("Apply", type="primary", key="apply_mapping"):
-            _apply(given, taken, chosen, unit, chosen_unit, ratio)
+@st.fragment
+def wizard(runs: RunTable | None) -> None:
+    """Draw what was found, what is missing, and one way to give it; what is applied becomes the ``map`` of the link."""
+    st.markdown(findings(runs))
+    way = st.segmented_control(
+        "How to give it", list(WAYS), default="Columns", key=_WAY, required=True, label_visibility="collapsed"
+    )
+    now = Overrides.parse(state.get("map"))
+    with frame.worded_errors():
+        said = WAYS[way or "Columns"](runs, now)
+        if said is not None and said != now:
+            _take(said)
+    _footer(now)
+
+
+def findings(runs: RunTable | None) -> str:
+    """Say of N, D, C and the loss where each comes from; missing ones last, with what they are needed for."""
+    if runs is None:
+        return "Without N, D or C there is nothing to compare. Say where they are."
+    found = [f"**{_symbol(c)}** {_origin(runs, c)}" for c in (*PREDICTORS, "loss") if runs.frame[c].notna().any()]
+    missing = [
+        f"**{_symbol(c)}** ({COLUMNS[c].title.lower()})" for c in (*PREDICTORS, "loss") if runs.frame[c].isna().all()
+    ]
+    text = "Found: " + "; ".join(found) + "." if found else "Nothing was found."
+    if missing:
+        text += f" Missing: {', '.join(missing)}. A law L(N, D) needs N, D and the loss; C follows from N and D."
+    return text
+
+
+def remembered_offer() -> None:
+    """Offer what was said last time of files with these columns; taken, it can be undone."""
     if state.get("map"):
-        st.button(
-            "Back to what was guessed",
-            on_click=lambda: state.put(map="", y=state.CONTROLS["y"].default),
-            key="clear_mapping",
-        )
+        if st.session_state.get(_RECALLED) == (state.get("runs"), state.get("map")):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(":material/history: Columns are understood as remembered from last time.")
+                st.button("Undo", on_click=_forget, key="undo_remembered")
+        return
+    with frame.worded_errors():
+        if _is_own() and (found := recall(home(), _source(state.get("runs")))) and not found.is_empty:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(":material/history: You named the columns of files like these before.")
+                st.button("Use that again", on_click=_use, args=(found.format(),), key="use_remembered")
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def file_columns(runs: str) -> list[str]:
-    """Return the columns of the loaded files, as they are called there."""
-    gathered, _ = gather(data.uploads())
-    return list(dict.fromkeys(str(c) for one in gathered for c in one.raw.frame.columns))
+def _use(text: str) -> None:
+    state.put(map=text, y=state.CONTROLS["y"].default)
+    st.session_state[_RECALLED] = (state.get("runs"), text)
 
 
-def _choices(columns: list[str], taken: dict[str, str], version: str) -> dict[str, str]:
-    chosen = {}
-    slots = st.columns(4)
-    for i, name in enumerate(_FIELDS):
-        column = COLUMNS[name]
-        options = [_NONE, *columns]
-        now = taken.get(name, _NONE)
-        label = f"{column.title} {column.symbol}".strip()
-        chosen[name] = slots[i % 4].selectbox(
-            label, options, index=options.index(now) if now in options else 0, key=f"map_{name}_{version}"
-        )
-    return chosen
+def _forget() -> None:
+    """Callback: back to what was guessed, for the open files."""
+    state.put(map="", y=state.CONTROLS["y"].default)
 
 
-def _apply(
-    given: Overrides, taken: dict[str, str], chosen: dict[str, str], unit: str, chosen_unit: str, ratio: float | None
-) -> None:
-    changed = {k: None if v == _NONE else v for k, v in chosen.items() if v != taken.get(k, _NONE)}
-    loss_unit = given.loss_unit
-    if chosen_unit != unit:  # said together with its column, so that it is not taken for another file's loss
-        loss_unit = chosen_unit
-        changed |= {"loss": chosen["loss"]} if chosen["loss"] != _NONE else {}
-    corrected = Overrides({**given.columns, **changed}, loss_unit, ratio or None)
-    st.session_state["_next_map"] = corrected.format()
+def _take(said: Overrides) -> None:
+    """Use the corrections, and remember them for files like these."""
+    text = said.format()
+    if _is_own():
+        with suppress(UserError):  # a workspace that cannot be written to forgets, and hinders nothing
+            remember(home(), _source(state.get("runs")), said)
+    st.session_state["_next_map"] = text
     st.rerun()
+
+
+def _footer(now: Overrides) -> None:
+    if not state.get("map"):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Back to what was guessed", on_click=_forget, key="clear_mapping")
+        if now.given:
+            st.button("Take back what was given", on_click=_take_back, args=(now,), key="clear_given")
+        st.download_button(
+            "Mapping file", json.dumps(now.to_json(), indent=1, ensure_ascii=False), "runs.mapping.json",
+            "application/json", on_click="ignore", icon=":material/download:", key="export_mapping",
+            help="The command line reads it: --mapping runs.mapping.json.",
+        )  # fmt: skip
+
+
+def _take_back(now: Overrides) -> None:
+    """Callback: drop what was read from names, typed, counted and multiplied; columns stay as they were named."""
+    state.put(map=replace(now, given=Given()).format())
+
+
+def _is_own() -> bool:
+    known = {s.name for s in samples()}
+    return bool(data.run_ids()) and not any(i in known for i in data.run_ids())
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _source(runs: str) -> str:
+    try:
+        return fingerprint([one.raw for one in data.gathered(runs)])
+    except UserError:
+        return ""
+
+
+def _symbol(name: str) -> str:
+    return "loss" if name == "loss" else COLUMNS[name].symbol
+
+
+def _origin(runs: RunTable, name: str) -> str:
+    texts = []
+    for source in runs.sources:
+        rule = source.derived.get(name, "")
+        own = source.mapping.get(name)
+        texts.append(f"from “{own}”" if own and not rule else _HOW.get(rule, f"computed as {rule}" if rule else ""))
+    return frame.plain(" and ".join(filter(None, dict.fromkeys(texts)))) or "known"

@@ -21,6 +21,8 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import (
     DEFAULT_DELTA,
     DEFAULT_METHOD,
+    FINAL,
+    MAX_WARM_UP,
     METHODS,
     OBJECTIVES,
     Constraint,
@@ -161,6 +163,10 @@ def _asked_runs(text: str) -> str:
     return _path(text)
 
 
+def _checks(text: str) -> list[str]:
+    return list(Selection(leave_out=tuple(name for name in text.split(",") if name)).leave_out)
+
+
 def _published(text: str) -> list[str]:
     return [_one_of(*PUBLISHED)(name) for name in text.split(",") if name]
 
@@ -192,7 +198,10 @@ CONTROLS: dict[str, Control] = {
         Control("weights", "", _short),
         Control("limits", "", _limits),
         Control("method", DEFAULT_METHOD, _one_of(*METHODS)),
-        Control("points", "final", _one_of("final", "all")),
+        Control("points", FINAL, lambda text: Selection(checkpoints=text).checkpoints),
+        Control("warm", 0, _whole(0, int(100 * MAX_WARM_UP))),
+        Control("clean", [], _checks, ",".join),
+        Control("seeds", False, _flag, lambda v: str(int(v))),
         Control("drop", 0, _drop),
         Control("box", "", _box),
         Control("x", "flops", _one_of("flops", "params", "tokens")),
@@ -309,7 +318,10 @@ def _adopt(query: dict[str, str], *, reset: bool) -> None:
 
 def selection() -> Selection:
     """Return the points to fit, as chosen."""
-    return Selection(checkpoints=get("points"), drop_highest_loss=get("drop"), box=Selection.parse_box(get("box")))
+    return Selection(
+        checkpoints=get("points"), drop_highest_loss=get("drop"), box=Selection.parse_box(get("box")),
+        warm_up=get("warm") / 100, leave_out=tuple(get("clean")),
+    )  # fmt: skip
 
 
 def objective() -> Objective:

@@ -4,13 +4,17 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import data, frame, points, state
-from pages.parts.mapping import file_columns, mapping_form
+from pages.parts.cleaning import rows_to_look_at
+from pages.parts.law_controls import has_seeds
+from pages.parts.mapping import remembered_offer, wizard
+from pages.parts.mapping_columns import file_columns
 from scaling_core.charts.axes import View, column_title
 from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import FITTED, HELD_OUT, FitResult, roles
 from scaling_core.planning import basis_of_fit, budgets, frontier
 from scaling_core.runs import COLUMNS, RunTable, Upload, pack_folders, samples, usable
+from scaling_core.runs.seeds import seed_summary
 from scaling_core.units import format_count, format_flops
 
 UPLOADER, FOLDER, AS_FOLDER = "uploader", "folder_uploader", "as_folder"
@@ -27,6 +31,7 @@ def body() -> None:
     pick_runs()
     for refused in st.session_state.get(_REFUSED, ()):
         frame.show_error(refused)
+    remembered_offer()
     try:
         runs = data.table()
     except UserError as error:
@@ -55,7 +60,7 @@ def correct_columns() -> None:
     except UserError:
         return
     with frame.worded_errors(), st.expander("Columns and units", expanded=True, icon=":material/view_column:"):
-        mapping_form(None)
+        wizard(None)
 
 
 def pick_runs() -> None:
@@ -156,7 +161,8 @@ def main_chart(runs: RunTable) -> None:
         view, color = controls(runs)
     fit = try_fit()
     rows = fit.points if fit else runs.frame.assign(role=roles_without_law(runs))
-    figure = runs_chart(rows, view, color, frame.palette(), law_line(fit, view))
+    spread = seed_summary(rows[rows["role"] == FITTED]) if state.get("seeds") else None
+    figure = runs_chart(rows, view, color, frame.palette(), law_line(fit, view), spread)
     with chart_side:
         frame.chart(
             figure,
@@ -189,6 +195,9 @@ def controls(runs: RunTable) -> tuple[View, str]:
     st.selectbox("Up", ups, format_func=short_title, key="y")
     st.toggle("Log across", key="logx")
     st.toggle("Log up", key="logy")
+    if view_of_loss() and has_seeds(runs):
+        st.toggle("Mean of seeds", key="seeds", help="Bars of one standard deviation about the mean of runs that have "
+                  "the same N, D and C.")  # fmt: skip
     colors = [c for c in runs.frame.columns if c not in ("line", "is_final")]
     if state.get("color") not in colors:
         state.put(color="params")
@@ -200,6 +209,10 @@ def controls(runs: RunTable) -> tuple[View, str]:
     other = "" if state.get("y") != "loss" or runs.metric.column == "loss" else runs.metric.cost_title
     view = View(state.get("x"), state.get("y"), state.get("logx"), state.get("logy"), other)
     return view, state.get("color")
+
+
+def view_of_loss() -> bool:
+    return state.get("y") == "loss"
 
 
 def short_title(name: str) -> str:
@@ -238,7 +251,8 @@ def law_line(fit: FitResult | None, view: View) -> pd.DataFrame | None:
 def details(runs: RunTable, ask: bool) -> None:
     """What was understood, guessed and left out, and the rows themselves."""
     with st.expander("Columns and units", expanded=ask, icon=":material/view_column:"):
-        mapping_form(runs)
+        wizard(runs)
+    rows_to_look_at(runs)
     with st.expander(f"Notes ({len(runs.notes)})", icon=":material/sticky_note_2:"):
         notes(runs)
     left_out_title = f"Rows left out ({len(runs.rejected)})"

@@ -31,11 +31,17 @@ _MAX_POINTS = 2000
 
 
 def runs_chart(
-    runs: pd.DataFrame, view: View, color: str, palette: Palette, line: pd.DataFrame | None = None
+    runs: pd.DataFrame,
+    view: View,
+    color: str,
+    palette: Palette,
+    line: pd.DataFrame | None = None,
+    spread: pd.DataFrame | None = None,
 ) -> Figure:
     """Points of ``view.y`` against ``view.x``; drag selects, the legend toggles.
 
     ``runs`` has canonical columns and ``role``; ``line`` (columns ``view.x``, ``view.y``) is a law drawn faintly.
+    ``spread`` (``seed_summary``) has mean and spread of settings with several seeds, drawn where loss stands up.
     """
     points, groups = point_frame(runs, view, color, palette)
     x_domain = robust_domain(points[view.x], log=view.log_x)
@@ -43,6 +49,8 @@ def runs_chart(
     canvas = Canvas(view, x_domain, y_domain, palette)
     layers = [_faint_line(canvas, line)] if line is not None and len(line) else []
     layers.append(point_layer(canvas, points, groups, color))
+    if spread is not None and len(spread) and view.y == "loss":
+        layers += _spread(canvas, spread)
     return Figure(with_outside(alt.layer(*layers, height=_HEIGHT), canvas, points), canvas.frames)
 
 
@@ -140,6 +148,25 @@ def tooltips() -> list[alt.Tooltip]:
         (ROLE, "role"),
     )
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in texts]
+
+
+def _spread(canvas: Canvas, spread: pd.DataFrame) -> list[alt.Chart]:
+    """Bars from low to high and a dash at the mean."""
+    rows = spread[[canvas.view.x, "loss", "loss_low", "loss_high", "runs"]].dropna()
+    rows = rows[rows["loss_low"] > 0].assign(
+        __mean=[format_value("loss", float(v)) for v in rows["loss"]],
+        __sd=[f"± {v:.3g}" for v in rows["loss_high"] - rows["loss"]],
+    )
+    told = [alt.Tooltip("runs:Q"), alt.Tooltip("__mean:N", title="mean"), alt.Tooltip("__sd:N", title="deviation")]
+    bars = canvas.frames.chart("spread", rows).mark_rule(color=canvas.palette.ink, strokeWidth=2, clip=True)
+    bars = bars.encode(
+        x=canvas.x(),
+        y=canvas.y("loss_low", title=canvas.view.y_title or column_title("loss")),
+        y2="loss_high:Q",
+        tooltip=told,
+    )
+    means = canvas.frames.chart("means", rows).mark_tick(color=canvas.palette.ink, size=14, thickness=2, clip=True)
+    return [bars, means.encode(x=canvas.x(), y=canvas.y(), tooltip=told)]
 
 
 def _faint_line(canvas: Canvas, line: pd.DataFrame) -> alt.Chart:

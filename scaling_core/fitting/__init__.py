@@ -9,10 +9,25 @@ from scaling_core.fitting.profile import Profile, profile
 from scaling_core.fitting.recipe import Line
 from scaling_core.fitting.recommend import Recommendation, recommend
 from scaling_core.fitting.result import DEFAULT_LEVEL, Band, FitResult, quantile_interval
-from scaling_core.fitting.selection import EXCLUDED, FITTED, HELD_OUT, UNUSABLE, Range, Selection, roles
+from scaling_core.fitting.selection import (
+    ALL,
+    BEST,
+    EXCLUDED,
+    FINAL,
+    FITTED,
+    HELD_OUT,
+    LAST,
+    MAX_WARM_UP,
+    UNUSABLE,
+    Range,
+    Selection,
+    roles,
+)
 from scaling_core.fitting.uncertainty import DEFAULT_METHOD, METHODS, get_method
 
 __all__ = [
+    "ALL",
+    "BEST",
     "BY_COMPUTE",
     "BY_SETTING",
     "DEFAULT_DELTA",
@@ -20,8 +35,11 @@ __all__ = [
     "DEFAULT_METHOD",
     "DEFAULT_RESAMPLES",
     "EXCLUDED",
+    "FINAL",
     "FITTED",
     "HELD_OUT",
+    "LAST",
+    "MAX_WARM_UP",
     "METHODS",
     "OBJECTIVES",
     "UNUSABLE",

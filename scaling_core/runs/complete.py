@@ -65,6 +65,30 @@ def complete(raw: RawTable, overrides: Overrides, file: str) -> Completed:
     return work.done(overrides)
 
 
+def names_of(raw: RawTable, overrides: Overrides, file: str) -> pd.Series:
+    """Name the run of each row as the file does, or after its place where the file has no names."""
+    guessed = guess_mapping(raw).mapping
+    return _Work(raw, Given(), {**guessed, **{c: n or "" for c, n in overrides.columns.items()}}, file).names
+
+
+def what_is_given(raw: RawTable, overrides: Overrides, file: str) -> pd.DataFrame:
+    """Return the name of every run and what was given of it: canonical columns, then other groups of an expression.
+
+    Raises
+    ------
+    UserError
+        As ``complete``.
+    """
+    done = complete(raw, overrides, file)
+    given = {c: done.overrides.columns[c] or "" for c in done.rules}
+    run = given.pop("run", "")
+    columns = {"run": done.raw.frame[run] if run else names_of(raw, overrides, file)}
+    columns |= {canonical: done.raw.frame[column] for canonical, column in given.items()}
+    named = {*done.overrides.columns.values(), *raw.frame.columns}
+    columns |= {str(name): done.raw.frame[name] for name in done.raw.frame if name not in named}
+    return pd.DataFrame(columns).drop_duplicates("run", keep="last", ignore_index=True)
+
+
 class _Work:
     """The table on its way: values by canonical column, those that stand over others last."""
 

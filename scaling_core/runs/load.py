@@ -70,7 +70,7 @@ def _built(gathered: Sequence[Gathered], overrides: Overrides) -> tuple[list[Run
     errors: list[UserError] = []
     for one in gathered:
         try:
-            table = build(one.raw, one.upload, _concerning(overrides, one.raw, gathered))
+            table = build(one.raw, one.upload, concerning(overrides, one.raw, gathered))
         except UserError as error:
             if "/" not in one.upload.name:
                 raise
@@ -101,7 +101,7 @@ def _by_file(table: RunTable, one: Gathered) -> RunTable:
     return replace(table, frame=frame, sources=sources, curves=curves)
 
 
-def _concerning(overrides: Overrides, raw: RawTable, tables: Sequence[Gathered]) -> Overrides:
-    """Keep the corrections that this file can follow, and those that no file can, so that they are reported."""
+def concerning(overrides: Overrides, raw: RawTable, tables: Sequence[Gathered]) -> Overrides:
+    """Keep the corrections that a file can follow, and those that none of the files can, so that they are reported."""
     elsewhere = {name for other in tables for name in other.raw.frame.columns} - set(raw.frame.columns)
     return overrides.restricted({*raw.frame.columns, *(overrides.wanted - elsewhere)})
