@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import state
+from scaling_core.charts.curve_lines import run_settings
 from scaling_core.errors import UserError
 from scaling_core.fitting import Constraint, FitResult, Objective, Recommendation, Selection, fit, recommend
 from scaling_core.jobs import Queue
@@ -23,6 +24,7 @@ from scaling_core.runs import (
     UploadStore,
     flags,
     gather,
+    guess_mapping,
     home,
     load,
     sample,
@@ -113,6 +115,12 @@ def gathered(runs: str) -> tuple[Gathered, ...]:
     return gather(uploads())[0]
 
 
+def guessed_columns() -> dict[str, str]:
+    """Return which column each canonical one seems to be, in the first open file that says so."""
+    tables = reversed(gathered(state.get("runs")))
+    return {c: name for table in tables for c, name in guess_mapping(table.raw).mapping.items()}
+
+
 def names_of_runs(overrides: Overrides) -> list[str]:
     """Name the runs of the open files, each once, as the files do."""
     tables = gathered(state.get("runs"))
@@ -151,6 +159,12 @@ def flagged_rows() -> pd.DataFrame:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _flags(runs: str, mapping: str, metric: str) -> pd.DataFrame:
     return flags(table().frame)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def curve_runs(runs: str, mapping: str) -> pd.DataFrame:
+    """Return a row for each run that has a curve, with what does not change along it, for colours."""
+    return run_settings(loss_table())
 
 
 class Choices(NamedTuple):

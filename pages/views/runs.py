@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from pages.parts import data, frame, points, state
+from pages.parts import curves, data, frame, points, state
 from pages.parts.cleaning import rows_to_look_at
 from pages.parts.law_controls import has_seeds
 from pages.parts.mapping import remembered_offer, wizard
@@ -49,6 +49,8 @@ def body() -> None:
     else:
         st.info("Only one of N, D, C and loss is known of these runs: there is nothing to draw it against. Name the "
                 "columns that hold the others.", icon=":material/info:")  # fmt: skip
+    if len(runs.curves):
+        curves.section()
     own_without_loss = not runs.has_loss and st.session_state["sample"] is None
     details(runs, bool(questions) or own_without_loss)
 

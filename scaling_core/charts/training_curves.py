@@ -11,6 +11,7 @@ from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.outside import robust_domain
 from scaling_core.charts.palette import Palette
+from scaling_core.charts.thinning import on_axis, points_kept
 
 #: Points that all lines together may have.
 MOST_POINTS = 4000
@@ -40,7 +41,7 @@ def training_chart(
     rows = lines[(lines["tokens"] > 0) & lines["run"].notna()]
     groups = group_by(rows, color, palette)
     rows = rows.assign(group=groups.labels)
-    train = thinned(rows[rows[y].notna()], y)
+    train = thinned(rows[rows[y].notna()], y, log_x=log_x)
     log_y = y != "lr"
     dots = rows[rows["val_loss"].notna()] if y == "loss" and "val_loss" in rows else rows.iloc[:0]
     values = np.concatenate([train[y], dots["val_loss"]]) if len(dots) else train[y]
@@ -53,23 +54,15 @@ def training_chart(
     return Figure(alt.layer(*layers, height=height), canvas.frames)
 
 
-def thinned(rows: pd.DataFrame, y: str) -> pd.DataFrame:
+def thinned(rows: pd.DataFrame, y: str, *, log_x: bool = True) -> pd.DataFrame:
     """At most about ``MOST_POINTS`` rows: of each stretch of a run its lowest and highest stay, so that spikes show."""
     if len(rows) <= MOST_POINTS:
         return rows
-    most = max(4, MOST_POINTS // rows["run"].nunique())
-    return pd.concat([_extremes(run, y, most) for _, run in rows.groupby("run", sort=False)])
-
-
-def _extremes(run: pd.DataFrame, y: str, most: int) -> pd.DataFrame:
-    if len(run) <= most:
-        return run
-    stretches = np.array_split(np.arange(len(run)), most // 2)
-    values = run[y].to_numpy(dtype=float)
-    kept = {0, len(run) - 1}
-    for part in stretches:
-        kept |= {int(part[values[part].argmin()]), int(part[values[part].argmax()])}
-    return run.iloc[sorted(kept)]
+    codes, runs = pd.factorize(rows["run"])
+    order = np.argsort(codes, kind="stable")
+    position = on_axis(rows["tokens"].to_numpy(dtype=float)[order], log=log_x)
+    values = rows[y].to_numpy(dtype=float)[order]
+    return rows.iloc[order[points_kept(codes[order], position, values, max(4, MOST_POINTS // len(runs)))]]
 
 
 def _paint(groups: Groups) -> alt.Scale:

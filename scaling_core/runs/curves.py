@@ -90,7 +90,7 @@ def _seconds(names: pd.Series, metrics: Mapping[str, pd.Series]) -> Floats:
         return np.full(len(names), np.nan)
     seconds = metrics[found].astype(float)
     if not seconds.max() > _CALENDAR:
-        return seconds.to_numpy(dtype=np.float64)
+        return np.asarray(seconds, dtype=np.float64)
     start = seconds.groupby(names.to_numpy()).transform("min")
     return np.where(start > _CALENDAR, seconds - start, seconds)
 
