@@ -13,7 +13,7 @@ from pages.parts import data, frame, state
 from pages.parts.mapping_columns import column_form
 from pages.parts.mapping_given import names_form, product_form, shape_form, typed_form
 from scaling_core.errors import UserError
-from scaling_core.runs import COLUMNS, PREDICTORS, Overrides, RunTable, home, samples
+from scaling_core.runs import COLUMNS, PREDICTORS, Overrides, RunTable, Source, home, samples
 from scaling_core.runs.given import Given
 from scaling_core.runs.remembered import fingerprint, recall, remember
 
@@ -22,7 +22,6 @@ _HOW = {
     "name": "read from the names of runs",
     "typed": "typed",
     "shape": "counted from layers and width",
-    "params_non_embedding": "the count without embeddings",
 }
 WAYS: dict[str, Callable[[RunTable | None, Overrides], Overrides | None]] = {
     "Columns": column_form,
@@ -51,7 +50,10 @@ def wizard(runs: RunTable | None) -> None:
 def findings(runs: RunTable | None) -> str:
     """Say of N, D, C and the loss where each comes from; missing ones last, with what they are needed for."""
     if runs is None:
-        return "Without N, D or C there is nothing to compare. Say where they are."
+        guessed = data.guessed_columns()
+        known = [f"{COLUMNS[c].title.lower()} from “{frame.plain(n)}”" for c, n in guessed.items() if c in COLUMNS]
+        found_so_far = f"Found: {', '.join(known)}. " if known else ""
+        return f"{found_so_far}Missing: **N**, **D** and **C**. Without any of them there is nothing to compare."
     found = [f"**{_symbol(c)}** {_origin(runs, c)}" for c in (*PREDICTORS, "loss") if runs.frame[c].notna().any()]
     missing = [
         f"**{_symbol(c)}** ({COLUMNS[c].title.lower()})" for c in (*PREDICTORS, "loss") if runs.frame[c].isna().all()
@@ -134,9 +136,15 @@ def _symbol(name: str) -> str:
 
 
 def _origin(runs: RunTable, name: str) -> str:
-    texts = []
-    for source in runs.sources:
-        rule = source.derived.get(name, "")
-        own = source.mapping.get(name)
-        texts.append(f"from “{own}”" if own and not rule else _HOW.get(rule, f"computed as {rule}" if rule else ""))
-    return frame.plain(" and ".join(filter(None, dict.fromkeys(texts)))) or "known"
+    """Say where a quantity comes from, file by file."""
+    texts = dict.fromkeys(_origin_in(source, name) for source in runs.sources)
+    return frame.plain(" and ".join(filter(None, texts))) or "known"
+
+
+def _origin_in(source: Source, name: str) -> str:
+    rule, own = source.derived.get(name, ""), source.mapping.get(name)
+    if rule == "params_non_embedding":  # N without embeddings stands in, and has an origin of its own
+        return f"without embeddings, {_origin_in(source, rule)}"
+    if own and not rule:
+        return f"from “{own}”"
+    return _HOW.get(rule, f"computed as {rule}" if rule else "")

@@ -16,7 +16,8 @@ _FIELDS = ("run", "params", "params_non_embedding", "tokens", "unique_tokens", "
 def column_form(runs: RunTable | None, given: Overrides) -> Overrides | None:
     """Draw the form; return the corrections where they were applied."""
     columns = file_columns(state.get("runs"))
-    taken = {k: v for s in reversed(runs.sources) for k, v in s.mapping.items()} if runs else {}
+    understood = {k: v for s in reversed(runs.sources) for k, v in s.mapping.items()} if runs else None
+    taken = data.guessed_columns() if understood is None else understood
     taken |= {k: v for k, v in given.columns.items() if v}
     unit = given.loss_unit or (runs.sources[0].loss_unit if runs and runs.sources else "")
     unit = unit if unit in LOSS_UNITS else "nats"

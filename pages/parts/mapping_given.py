@@ -147,6 +147,11 @@ def product_form(runs: RunTable | None, now: Overrides) -> Overrides | None:
     kept = tuple(filter(None, chosen))
     if len(kept) < 2:
         return None
+    if not chosen[1]:
+        text = (
+            "No tokens of a sequence are named: is the batch in tokens already? If not, choose a column or type them."
+        )
+        st.warning(text, icon=":material/warning:")
     said = replace(now, given=replace(now.given, products={**now.given.products, "tokens": kept}))
     return _shown(said, now, "product")
 
@@ -154,7 +159,9 @@ def product_form(runs: RunTable | None, now: Overrides) -> Overrides | None:
 def _shown(said: Overrides, now: Overrides, way: str) -> Overrides | None:
     """Show what would be read, and offer to use it."""
     try:
-        st.dataframe(data.preview(said).head(8), hide_index=True, width="stretch")
+        given = data.preview(said)
+        titles = {c: COLUMNS[c].title for c in given.columns if c in COLUMNS}
+        st.dataframe(given.head(8), hide_index=True, width="stretch", column_config=titles)
     except UserError as error:
         frame.show_error(error)
         return None

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
+from scaling_core.runs.seeds import seed_groups
 from scaling_core.units import format_count
 
 Floats = NDArray[np.float64]
@@ -149,14 +150,13 @@ def _outdone(ends: pd.DataFrame) -> Reasons:
     if not 2 <= len(known) <= _MOST_COMPARED:
         return {}
     n, d, loss = (known[c].to_numpy(dtype=float) for c in ("params", "tokens", "loss"))
+    # The median of a setting's seeds, so that one that is too good does not make the others look bad.
+    typical = known["loss"].groupby(seed_groups(known)).transform("median").to_numpy(dtype=float)
     smaller = (n[None, :] <= n[:, None] * 1.001) & (d[None, :] <= d[:, None] * 1.001)
-    best = np.where(smaller, loss[None, :], np.inf)
-    other = best.argmin(axis=1)
-    worse = loss > best.min(axis=1) * (1 + _WORSE)
+    best = np.where(smaller, typical[None, :], np.inf).min(axis=1)
     return {
-        int(known.index[i]): f"“{known['run'].iloc[other[i]]}” reached {loss[other[i]]:.4g} with no more parameters "
-        f"and tokens; this one {loss[i]:.4g}."
-        for i in map(int, np.flatnonzero(worse))
+        int(known.index[i]): f"Runs with no more parameters and tokens reach {best[i]:.4g}; this one {loss[i]:.4g}."
+        for i in map(int, np.flatnonzero(loss > best * (1 + _WORSE)))
     }
 
 

@@ -69,6 +69,13 @@ def test_a_run_above_a_smaller_one_on_less_data_went_astray() -> None:
     assert "no more parameters and tokens" in found(frame, "diverged")[17]
 
 
+def test_a_seed_that_is_too_good_does_not_make_the_others_look_bad() -> None:
+    frame = runs(np.full(4, 1e8), 1e9, [3.0, 3.01, 2.99, 2.5])
+    assert found(frame, "diverged") == {}
+    frame.loc[1, "loss"] = 3.5
+    assert list(found(frame, "diverged")) == [1]
+
+
 def test_a_run_that_ends_above_its_own_best_diverged() -> None:
     steps = np.arange(1.0, 11.0)
     frame = runs(np.full(10, 1e8), steps * 1e8, law(1e8, steps * 1e8), step=steps)
