@@ -17,11 +17,17 @@ _FEWEST = 3
 _BF16_UNITS = ("amx_bf16", "avx512_bf16", "avx10_1", "avx10_2", "bf16")
 
 
-def measure_this_machine(seconds: float = 0.6) -> Hardware:
+def measure_this_machine(seconds: float = 0.6, gpu: bool | None = None) -> Hardware:
     """Time matrix products with torch on the first GPU, or else on the processor, for about so many seconds.
 
     The rate is the best of several products of square matrices: what training can reach at most here, not what a
     data sheet promises. MFU against it is therefore higher than MFU against a data sheet.
+
+    Parameters
+    ----------
+    seconds : float
+    gpu : bool, optional
+        Whether to time the GPU or the processor; None takes the GPU where there is one.
 
     Raises
     ------
@@ -35,7 +41,7 @@ def measure_this_machine(seconds: float = 0.6) -> Hardware:
             "This machine cannot be measured: torch is not installed.",
             fix="Choose an accelerator, or give one by hand.",
         ) from None
-    gpu = torch.cuda.is_available()
+    gpu = torch.cuda.is_available() if gpu is None else gpu
     wanted = _gpu_formats(torch) if gpu else _cpu_formats(torch)
     side = _SIDE_GPU if gpu else _SIDE_CPU
     peaks = {name: _rate(torch, name, side, seconds / len(wanted), gpu) for name in wanted}

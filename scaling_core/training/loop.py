@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import torch
@@ -15,7 +16,7 @@ from scaling_core.training.data import Source, open_source
 from scaling_core.training.devices import compiled, resolve
 from scaling_core.training.evaluate import evaluate, loss_of, tensors
 from scaling_core.training.folder import RunFolder, Wanted
-from scaling_core.training.measure import memory_bytes, peak_flops, power_watts
+from scaling_core.training.measure import begin_peak_memory, memory_bytes, peak_flops, power_watts
 from scaling_core.training.metrics_log import MetricsLog
 from scaling_core.training.models import family
 from scaling_core.training.optim import Optimisers
@@ -71,11 +72,14 @@ class Run:
         self.kind = family(spec.model.family)
         self._check()
         self.flops_per_token = self.kind.flops_per_token(spec.model, self.source.shape)
+        begin_peak_memory(self.device)
         torch.manual_seed(spec.seed)
         self.module = self.kind.build(spec.model, self.source.shape).to(self.device)
         self.optimisers = Optimisers(self.module, spec.optimiser, self._product())
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
-        self.step, self.seconds, self.energy = 0, 0.0, 0.0
+        #: The network as it is built, whatever a specification leaves open; checkpoints carry it.
+        self.network = asdict(self.kind.resolved(spec.model))
+        self.step, self.seconds, self.core_seconds, self.energy = 0, 0.0, 0.0, 0.0
         self.best, self.worse, self.ended_early = math.inf, 0, False
         self.log_every = spec.log_every or max(1, spec.steps // _LINES)
         self.validate_every = spec.validate_every or max(1, spec.steps // _LOOKS)
@@ -108,7 +112,7 @@ class Run:
             )
 
     def _begin(self) -> None:
-        state, how = begin(self.spec, self.folder)
+        state, how = begin(self.spec, self.folder, self.network, self._data_sha)
         if state is None:
             return
         self.module.load_state_dict(state["module"])
@@ -119,10 +123,22 @@ class Run:
         self.step = int(state["step"])
         if how == "resume":
             self.seconds, self.energy = state["seconds"], state["energy"]
+            self.core_seconds = state.get("core_seconds", math.nan)
             self.best, self.worse = state["best"], state["worse"]
             self.recent.copy_(state["recent"])
+            self.ended_early = self._is_stale
+        if state["scaler"] and self.precision.scaled:
             self.scaler.load_state_dict(state["scaler"])
         self.origin = int(state["origin"]) if how == "resume" else self.step
+
+    @property
+    def _data_sha(self) -> str:
+        return str(self.source.provenance.get("sha256", ""))
+
+    @property
+    def on_processor(self) -> bool:
+        """Whether it computes on the processor."""
+        return self.device.type == "cpu"
 
     @property
     def tokens(self) -> int:
@@ -133,7 +149,7 @@ class Run:
         """Train to the end, or until something else is wanted."""
         steps, saved = self.spec.steps, time.monotonic()
         self._tell()
-        clock = time.perf_counter()
+        clock, core = time.perf_counter(), time.process_time()
         while self.step < steps and not self.ended_early:
             if self.ring.agreed(self.control, self.step) != "run":
                 self._save()
@@ -141,18 +157,23 @@ class Run:
             self._step()
             self.step += 1
             logs = self.step % self.log_every == 0 or self.step == steps
-            if logs:
-                self._wait()
-            self.seconds, clock = self.seconds + time.perf_counter() - clock, time.perf_counter()
+            looks = self.step % self.validate_every == 0 and self.step < steps
+            saves = self.ring.first and time.monotonic() - saved >= self.spec.checkpoint_every_s
+            kept = self._kept_now()
+            if logs or looks or saves or kept:
+                self._wait()  # steps that a GPU has still to do are training, not part of what follows
+            self.seconds += time.perf_counter() - clock
+            self.core_seconds += time.process_time() - core
             if logs:
                 self._line()
-            if self.step % self.validate_every == 0 and self.step < steps:
+            if looks:
                 self._look()
-            self._keep()
-            if self.ring.first and time.monotonic() - saved >= self.spec.checkpoint_every_s:
+            for tokens in kept:
+                checkpoint.save(self.folder.kept(tokens), self._state())
+            if saves:
                 self._save()
                 saved = time.monotonic()
-            clock = time.perf_counter()  # what was written and looked at is no training
+            clock, core = time.perf_counter(), time.process_time()  # what was written and looked at is no training
         self._finish()
 
     def _step(self) -> None:
@@ -201,8 +222,9 @@ class Run:
 
     def _line(self) -> None:
         """Write a line of metrics, and find out whether the loss is still a number."""
-        count = (self.step - 1) % self.log_every + 1
-        recent = self.ring.mean(self.recent[:, :count]).cpu().double()
+        place = (self.step - 1) % self.log_every + 1
+        count = min(place, self.step - self.origin)  # a branch has no losses from before it began
+        recent = self.ring.mean(self.recent[:, place - count : place]).cpu().double()
         bad = ~torch.isfinite(recent[0])
         if bad.any():
             self._diverged(self.step - count + 1 + int(bad.nonzero()[0]))
@@ -231,8 +253,12 @@ class Run:
         self._tell(speed)
 
     def mfu(self, speed: float) -> float | None:
-        """Useful FLOP/s at that speed over what this machine reaches at best."""
-        return speed * self.flops_per_token / (self.peak * self.ring.size) if self.peak else None
+        """Useful FLOP/s at that speed over what this machine reaches at best.
+
+        None where that is not known, or was measured too low, on a machine busy with other work.
+        """
+        share = speed * self.flops_per_token / (self.peak * self.ring.size) if self.peak else math.inf
+        return share if share <= 1.0 else None
 
     def _tell(self, speed: float | None = None) -> None:
         told = {"loss": self.last_loss, "tokens_per_second": speed, "device": str(self.device)}
@@ -249,14 +275,19 @@ class Run:
 
     def _look(self) -> None:
         """Measure the validation loss on the way; end early where that was asked and it no longer falls."""
-        patience = self.spec.optimiser.early_stopping
         if self.log is not None:
             found = evaluate(self.module, self.source, self.precision, self.device, self._rows())
             self.log.write({"step": self.step, "tokens": self.tokens, **_as_line(found)})
             better = found["loss"] < self.best
             self.best, self.worse = min(self.best, found["loss"]), 0 if better else self.worse + 1
-        if patience:
-            self.ended_early = bool(self.ring.same(self.worse >= patience))
+        if self.spec.optimiser.early_stopping:
+            self.ended_early = bool(self.ring.same(self._is_stale))
+
+    @property
+    def _is_stale(self) -> bool:
+        """Whether so many looks as are allowed brought no improvement."""
+        patience = self.spec.optimiser.early_stopping
+        return 0 < patience <= self.worse
 
     def _rows(self) -> int | None:
         """Rows of a look on the way: all where a person set how often, else what the training can bear."""
@@ -265,13 +296,10 @@ class Run:
         row = self.spec.model.context if self.source.shape.kind == "text" else 1
         return max(8, int(3 * _LOOKING * self.spec.tokens / _LOOKS / row))  # forward alone is a third of a step
 
-    def _keep(self) -> None:
-        if not self.ring.first:
-            return
+    def _kept_now(self) -> list[int]:
+        """Tokens of the checkpoints to keep at this step: those that it has just reached."""
         before = self.tokens - self.spec.optimiser.batch_tokens
-        for tokens in self.spec.keep_at:
-            if before < tokens <= self.tokens:
-                checkpoint.save(self.folder.kept(tokens), self._state())
+        return [tokens for tokens in self.spec.keep_at if self.ring.first and before < tokens <= self.tokens]
 
     def _save(self) -> None:
         """Save the last checkpoint, unless the loss is already no number: then the one before is worth more."""
@@ -282,6 +310,8 @@ class Run:
     def _state(self) -> dict[str, Any]:
         return {
             "spec": self.spec.to_json(),
+            "model": self.network,
+            "data": self._data_sha,
             "step": self.step,
             "module": self.module.state_dict(),
             "optimisers": self.optimisers.state_dict(),
@@ -290,6 +320,7 @@ class Run:
             "scaler": self.scaler.state_dict(),
             "origin": self.origin,
             "seconds": self.seconds,
+            "core_seconds": self.core_seconds,
             "energy": self.energy,
             "best": self.best,
             "worse": self.worse,

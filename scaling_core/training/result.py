@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,7 +24,7 @@ def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
         "family": spec.model.family,
         "width": spec.model.width,
         "layers": spec.model.layers,
-        "heads": spec.model.heads,
+        "heads": run.network["heads"] or None,
         "context": spec.model.context,
         "n_params": counts.fitted,
         "counts": asdict(counts) | {"total": counts.total},
@@ -31,7 +32,8 @@ def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
         "unique_tokens": min(run.tokens, run.source.unique_tokens),
         "steps": run.step,
         "flops": run.tokens * run.flops_per_token,
-        "flops_6nd": 6.0 * counts.fitted * run.tokens,
+        # An example with a label is no token: its weights are used at many places.
+        "flops_6nd": 6.0 * counts.fitted * run.tokens if run.source.shape.kind == "text" else None,
         "loss": found["loss"],
         **validated,
         "validation_tokens": found["tokens"],
@@ -45,17 +47,23 @@ def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
         "ended_early": run.ended_early,
         "data": dict(run.source.provenance),
         "torch": torch.__version__,
+        "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
 
 
 def _speed(run: Run) -> dict[str, Any]:
-    """What this run itself trained: a branch leaves out its trunk."""
+    """What this run itself trained: a branch leaves out its trunk.
+
+    Seconds are those of the clock. ``core_share`` says how many cores it had meanwhile (1 is one core all the time);
+    on a busy machine it is lower, and speed and MFU with it.
+    """
     own = run.tokens - run.origin * run.spec.optimiser.batch_tokens
     speed = own / run.seconds if run.seconds > 0 else None
     power = {"energy_j": run.energy} if run.energy == run.energy and run.energy > 0 else {}
     return {
         "own_tokens": own,
         "seconds": run.seconds,
+        "core_share": run.core_seconds / run.seconds if run.on_processor and run.seconds > 0 else None,
         "tokens_per_second": speed,
         "mfu": run.mfu(speed) if speed else None,
         "peak_flops_measured": run.peak,

@@ -77,6 +77,9 @@ class Family(Protocol):
     def kinds(self) -> tuple[str, ...]:
         """Kinds of data (``DataShape.kind``) that it can learn from."""
 
+    def resolved(self, spec: ModelSpec) -> ModelSpec:
+        """The specification with what the family chooses filled in: two that resolve alike are one network."""
+
     def build(self, spec: ModelSpec, shape: DataShape) -> nn.Module:
         """Make the network, its weights drawn from torch's global generator."""
 

@@ -8,7 +8,7 @@ and convolutions no biases, so that the counts are those of the kernels alone; b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scaling_core.errors import UserError
@@ -62,6 +62,10 @@ class Convnet:
 
     name: str = "convnet"
     kinds: tuple[str, ...] = ("labels",)
+
+    def resolved(self, spec: ModelSpec) -> ModelSpec:
+        """The specification without heads, of which a convnet has none."""
+        return replace(spec, heads=0)
 
     def build(self, spec: ModelSpec, shape: DataShape) -> nn.Module:
         """Make the network, its weights drawn from torch's global generator."""

@@ -6,7 +6,7 @@ matrices alone. A block is attention (query, key, value and output: 4 d²) and a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scaling_core.errors import UserError
@@ -49,6 +49,10 @@ class Decoder:
 
     name: str = "decoder"
     kinds: tuple[str, ...] = ("text",)
+
+    def resolved(self, spec: ModelSpec) -> ModelSpec:
+        """The specification with the heads that it will have."""
+        return replace(spec, heads=heads_of(spec))
 
     def build(self, spec: ModelSpec, shape: DataShape) -> nn.Module:
         """Make the network, its weights drawn from torch's global generator."""

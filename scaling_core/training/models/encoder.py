@@ -7,7 +7,7 @@ places goes to the classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scaling_core.errors import UserError
@@ -34,6 +34,10 @@ class Encoder:
 
     name: str = "encoder"
     kinds: tuple[str, ...] = ("labels",)
+
+    def resolved(self, spec: ModelSpec) -> ModelSpec:
+        """The specification with the heads that it will have."""
+        return replace(spec, heads=heads_of(spec))
 
     def build(self, spec: ModelSpec, shape: DataShape) -> nn.Module:
         """Make the network, its weights drawn from torch's global generator."""

@@ -101,6 +101,7 @@ def test_a_run_learns_and_says_what_it_was(spec: TrainSpec, tmp_path: Path) -> N
     assert result["counts"]["total"] == result["n_params"] + 256 * 16
     assert result["flops_6nd"] == 6 * result["n_params"] * 150 * BATCH
     assert result["data"]["sha256"]
+    assert result["core_share"] > 0
     assert watch.told[-1]["steps"] == 150
     rows = list(folder.metrics())
     assert [r["step"] for r in rows if "val_loss" in r] == list(range(10, 151, 10))
@@ -128,6 +129,34 @@ def test_a_branch_off_a_trunk_is_the_single_run(spec: TrainSpec, tmp_path: Path)
     result = branch.result
     assert result is not None
     assert (result["tokens"], result["own_tokens"]) == (40 * BATCH, 12 * BATCH)
+
+
+def test_the_first_line_of_a_branch_is_the_mean_of_its_own_steps(spec: TrainSpec, tmp_path: Path) -> None:
+    whole = run(replace(spec, log_every=1), tmp_path / "whole")
+    every = {row["step"]: row["loss"] for row in whole.metrics() if "loss" in row}
+    trunk = replace(spec, name="trunk", role="trunk", tokens=40 * BATCH, keep_at=(29 * BATCH,))
+    run(trunk, tmp_path / "trunk")
+    branch = run(replace(spec, start=StartSpec("trunk", 29 * BATCH)), tmp_path / "branch")  # between two lines
+    first = next(row for row in branch.metrics() if "loss" in row)
+    assert first["step"] == 32
+    assert first["loss"] == pytest.approx(sum(every[step] for step in (30, 31, 32)) / 3, rel=1e-6)
+
+
+def test_a_checkpoint_of_another_network_or_other_data_is_refused(spec: TrainSpec, tmp_path: Path) -> None:
+    copy = tmp_path / "verse.txt"
+    copy.write_bytes(Path(spec.data.path).read_bytes())
+    spec = replace(spec, model=replace(spec.model, width=64), data=replace(spec.data, path=str(copy)))
+    run(replace(spec, name="trunk", role="trunk", tokens=8 * BATCH), tmp_path / "trunk")
+    kept = torch.load(tmp_path / "trunk" / "checkpoints" / "last.pt", weights_only=True)
+    assert kept["model"]["heads"] == 2  # the specification leaves them open
+    short = replace(spec, tokens=9 * BATCH, start=StartSpec("trunk"))
+    branch = run(replace(short, model=replace(spec.model, heads=2)), tmp_path / "said")
+    assert branch.result["heads"] == 2  # type: ignore[index]
+    with pytest.raises(UserError, match="another network"):
+        run(replace(short, model=replace(spec.model, heads=4)), tmp_path / "four")
+    copy.write_bytes(b"9" + copy.read_bytes()[1:])  # as long as before
+    with pytest.raises(UserError, match="not those that the checkpoint was trained on"):
+        run(short, tmp_path / "changed")
 
 
 def test_fine_tuning_takes_the_weights_alone_and_is_marked(spec: TrainSpec, tmp_path: Path) -> None:
