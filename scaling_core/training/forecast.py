@@ -249,7 +249,7 @@ class Verdict:
     written : str
         When the forecast was written (ISO 8601, UTC).
     before : bool
-        Whether that was before the run ended, by the times of the two files.
+        Whether that was before the run ended, by the clock of its result, or where that says none by its file's time.
     """
 
     test: str
@@ -282,9 +282,17 @@ def verdict(folder: Path) -> Verdict | None:
     if result is None:
         return None
     written = datetime.fromisoformat(content["time"])
-    before = written.timestamp() <= path.stat().st_mtime
+    before = written.timestamp() <= _ended(result, path)
     said = {name: content[name] for name in ("test", "predicted", "low", "high", "level")}
     return Verdict(**said, actual=float(result["loss"]), written=content["time"], before=before)
+
+
+def _ended(result: Mapping[str, Any], path: Path) -> float:
+    """When a run ended; a copied file's time says when it was copied."""
+    try:
+        return datetime.fromisoformat(result["ended"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return path.stat().st_mtime
 
 
 @dataclass(frozen=True)

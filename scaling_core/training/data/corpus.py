@@ -40,6 +40,14 @@ class Packed:
     held_out_files: int
     sha256: str
 
+    @property
+    def split(self) -> str:
+        """How validation was split off, for the record: files differ in size, so the share of bytes is told too."""
+        share = self.held_out_bytes / max(1, self.training_bytes + self.held_out_bytes)
+        return (
+            f"by file: {self.held_out_files} of {self.files + self.held_out_files} held out, {share:.1%} of the bytes"
+        )
+
 
 def pack(root: Path, files: Sequence[Path]) -> tuple[Packed, np.ndarray, np.ndarray]:
     """Pack files below ``root``: what they are, the bytes to train on and those held out, both mapped.

@@ -18,14 +18,14 @@ _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__
 
 
 def open_stdlib(spec: DataSpec, context: int) -> Windows:
-    """Open every ``.py`` file of the standard library but its tests; a twentieth of the files is held out."""
+    """Open every ``.py`` file of the standard library but its tests; about a twentieth of the files is held out."""
     root = Path(sysconfig.get_path("stdlib"))
     packed, training, held_out = pack(root, library_files(root))
     provenance = {
         "source": "stdlib",
         "title": f"Standard library of Python {platform.python_version()}, .py files without tests",
         "licence": "PSF",
-        "split": "by file",
+        "split": packed.split,
         **asdict(packed),
     }
     return Windows(training, held_out, context, spec.seed, max(1, spec.validation_tokens // context), provenance)

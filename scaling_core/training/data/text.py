@@ -77,7 +77,7 @@ def _folder(root: Path) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
             fix="Give the file itself, or more files.",
         )
     packed, training, held_out = pack(root, files)
-    return {"split": "by file", "left_out": len(found) - len(files), **asdict(packed)}, training, held_out
+    return {"split": packed.split, "left_out": len(found) - len(files), **asdict(packed)}, training, held_out
 
 
 def _hidden(relative: Path) -> bool:
