@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -12,6 +13,7 @@ from scaling_core.cli.output import columns, json_text, show
 from scaling_core.errors import UserError
 from scaling_core.jobs.launch import ensure_supervisor
 from scaling_core.jobs.model import FINAL, Job
+from scaling_core.jobs.reindex import reindex
 from scaling_core.jobs.store import Queue
 from scaling_core.jobs.view import log_text, machine, why_waiting
 from scaling_core.planning.figures import duration
@@ -43,6 +45,8 @@ def add(commands: Any) -> None:
     priority.add_argument("priority", type=int, metavar="NUMBER")
     _add_chosen(priority)
     priority.set_defaults(command=_prioritise)
+    again = actions.add_parser("reindex", help="take up run folders that the queue does not know, as after a lost file")
+    again.set_defaults(command=_reindex)
     logs = actions.add_parser("logs", help="show what a job printed, and what happened to it")
     logs.add_argument("job", type=int, metavar="JOB")
     logs.set_defaults(command=_logs)
@@ -111,6 +115,18 @@ def _see_to(queue: Queue) -> None:
 def _say(queue: Queue, jobs: list[int]) -> None:
     for job in map(queue.job, jobs):
         show(f"{job.id}  {job.name}: {job.state}, wanted {job.wanted}, priority {job.priority}")
+
+
+def _reindex(options: argparse.Namespace) -> None:
+    queue = Queue(home())
+    taken, wrong = reindex(queue.home)
+    for ladder in taken:
+        counts = Counter(job.state for job in queue.jobs(ladder.id))
+        show(f"{ladder.id}  {ladder.name}: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+    for error in wrong:
+        show(f"left out: {error.line()}")
+    show(f"{len(taken)} ladder{'s' * (len(taken) != 1)} taken up.")
+    _see_to(queue)
 
 
 def _logs(options: argparse.Namespace) -> None:

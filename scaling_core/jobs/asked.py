@@ -42,10 +42,11 @@ def check_requests(jobs: Sequence[JobRequest], executor: str) -> None:
         if job.kind not in KINDS:
             raise UserError(f"There is no kind “{job.kind}”.", where=job.name, fix=f"Known: {', '.join(KINDS)}.")
         KINDS[job.kind].check(job.spec_json)
-    _check_needs(jobs, names)
+    check_needs(jobs, names)
 
 
-def _check_needs(jobs: Sequence[JobRequest], names: set[str]) -> None:
+def check_needs(jobs: Sequence[JobRequest], names: set[str]) -> None:
+    """Refuse needs that name no job, cannot be waited for, or run in a circle; raises UserError."""
     for job in jobs:
         for needed, what in job.needs:
             if needed not in names:

@@ -7,11 +7,18 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from scaling_core.jobs.model import Limits
+
 
 def cores() -> int:
     """Cores that this process may use: those of the machine, less by its affinity and by its container's quota."""
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(mine, _quota() or mine))
+
+
+def local_slots(limits: Limits) -> int:
+    """Jobs at once on this machine: as limited, else so many for each GPU, else one a core."""
+    return limits.slots or len(gpus()) * limits.per_gpu or cores()
 
 
 def _quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:

@@ -76,9 +76,7 @@ class Follower:
     def _ref_of(self, job: Job) -> str:
         """Of a job whose supervisor was killed before it wrote down where the job is: the process in its status."""
         status = fresh_status(job)
-        if status is None:
-            return ""
-        return str(Process(status.host, status.boot_id, status.pid, status.pid_started))
+        return "" if status is None else str(Process.of_status(status))
 
     def _renew(self, job: Job, watch: _Watch, seen: Seen, status: Status | None) -> None:
         if seen.state == "waiting":
@@ -138,7 +136,7 @@ class Follower:
         """Another process runs it: an earlier supervisor's worker, or a person's. It is followed by its process."""
         status = job.run.status
         if status is not None:
-            self._index.refer(job, str(Process(status.host, status.boot_id, status.pid, status.pid_started)))
+            self._index.refer(job, str(Process.of_status(status)))
         return False
 
     def _left_as_wanted(self, job: Job) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ class Index:
         """The executors of the jobs that are queued and wait for nothing."""
         return [row[0] for row in self._db.execute(f"select distinct executor from job where {_READY}")]
 
-    def claim(self, executor: str, per_owner: int, without: Collection[int] = ()) -> Job | None:
+    def claim(self, executor: str, per_owner: int, fits: Callable[[Job], bool] = lambda _: True) -> Job | None:
         """Take the next job for an executor: of highest priority, asked for first, whose owner has a place left.
 
         Parameters
@@ -58,18 +57,19 @@ class Index:
         executor : str
         per_owner : int
             Jobs of one owner at once; 0 sets no limit.
-        without : collection of int
-            Jobs to pass over.
+        fits : callable
+            Whether there is room for a job. Where there is none, nothing is claimed until there is: smaller jobs that
+            went first would keep a large one waiting for ever.
         """
         text = f"""
-            select * from job where {_READY} and executor = ? and id not in (select value from json_each(?))
+            select * from job where {_READY} and executor = ?
                 and (? = 0 or ? > (select count(*) from job as other
                                    where other.owner = job.owner and other.state in ('starting', 'running')))
             order by priority desc, id limit 1"""
         with self._db:
             self._db.execute("begin immediate")
-            row = self._db.execute(text, (executor, json.dumps(list(without)), per_owner, per_owner)).fetchone()
-            if row is None:
+            row = self._db.execute(text, (executor, per_owner, per_owner)).fetchone()
+            if row is None or not fits(job_of(self.home, row)):
                 return None
             status, now = RunFolder(self.home / row["folder"]).status, self._wall()
             changes = {"ref": "", "seconds_left": None, "started": row["started"] or now}

@@ -18,6 +18,7 @@ from typing import IO
 import psutil
 
 from scaling_core.errors import UserError
+from scaling_core.training.folder import Status
 
 try:
     import fcntl
@@ -51,6 +52,11 @@ class Process:
     def of_self(cls) -> Process:
         """This process."""
         return cls.of(os.getpid())
+
+    @classmethod
+    def of_status(cls, status: Status) -> Process:
+        """The process that wrote a status."""
+        return cls(status.host, status.boot_id, status.pid, status.pid_started)
 
     @classmethod
     def read(cls, text: str) -> Process | None:

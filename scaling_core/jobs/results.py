@@ -11,6 +11,7 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.runs import Upload, safe_csv
 from scaling_core.training.folder import RunFolder
+from scaling_core.training.outcomes import is_point
 
 #: Column of the file -> field of ``result.json``. ``params_non_embedding`` is blocks and head.
 COLUMNS = {
@@ -19,6 +20,7 @@ COLUMNS = {
     "accuracy": "accuracy", "step": "steps", "family": "family", "width": "width", "layers": "layers",
     "heads": "heads", "seed": "seed", "role": "role", "seconds": "seconds", "tokens_per_second": "tokens_per_second",
     "mfu": "mfu", "device": "device", "precision": "precision", "schedule": "schedule",
+    "core_share": "core_share",
 }  # fmt: skip
 #: Counts of parameters by class; no name of them may read as the N of a fit, which the first column is.
 _COUNTS = {"embedding_params": "embedding", "n_position": "position", "n_blocks": "blocks", "n_head": "head"}
@@ -27,8 +29,8 @@ _COUNTS = {"embedding_params": "embedding", "n_position": "position", "n_blocks"
 def ladder_upload(folder: Path) -> Upload:
     """The runs of a ladder that ended well, as a CSV file with one row each.
 
-    Loss is the validation loss in nats per token. Trunks, probes and forecasts are no runs and are left out; a run
-    fine-tuned from another is kept and says so in the column ``start``.
+    Loss is the validation loss in nats per token. Trunks, probes and forecasts are no runs and are left out; so are
+    runs fine-tuned from others, which are no points of a law (``outcomes.is_point``).
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def ladder_upload(folder: Path) -> Upload:
         If no run has ended well.
     """
     results = [RunFolder(path.parent).result for path in sorted(folder.glob("*/result.json"))]
-    rows = [_row(result) for result in results if result is not None and result.get("role", "run") == "run"]
+    rows = [_row(result) for result in results if result is not None and is_point(result)]
     if not rows:
         raise UserError("No run of this ladder has ended well yet.", where=folder.name)
     frame = pd.DataFrame(rows)

@@ -7,6 +7,7 @@ worker never does.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,9 @@ from scaling_core.jobs.asked import check_requests, make_folders
 from scaling_core.jobs.model import ACTIVE, FINAL, Event, Job, JobRequest, JobState, Ladder, Limits
 from scaling_core.jobs.rows import SCHEMA, job_of, marks, move
 from scaling_core.training.folder import RunFolder, Wanted
+
+#: Starts of a job that keeps being found dead.
+ATTEMPTS = 3
 
 
 class Queue:
@@ -49,7 +53,7 @@ class Queue:
         meta: Mapping[str, Any] | None = None,
         *,
         executor: str = "local",
-        max_attempts: int = 3,
+        max_attempts: int = ATTEMPTS,
     ) -> int:
         """Make the run folders of some jobs and queue them, all or none.
 
@@ -80,9 +84,13 @@ class Queue:
         check_requests(jobs, executor)
         now = self._wall()
         folder = make_folders(self.home / "ladders", name, jobs, owner, dict(meta or {}), executor, now)
-        with self._open() as db:
-            db.execute("begin immediate")
-            return insert_ladder(db, name, folder, jobs, owner, dict(meta or {}), executor, max_attempts, now)
+        try:
+            with self._open() as db:
+                db.execute("begin immediate")
+                return insert_ladder(db, name, folder, jobs, owner, dict(meta or {}), executor, max_attempts, now)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # nobody is told of it, so nothing of it is to be left
+            raise
 
     # ---- look
 

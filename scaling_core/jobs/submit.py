@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from scaling_core.errors import UserError
@@ -30,7 +31,8 @@ def submit_ladder(queue: Queue, ladder: Ladder, executor: str = "local", owner: 
     """
     requests = [JobRequest(**vars(job)) for job in ladder.requests()]
     number = queue.add_ladder(ladder.spec.name, requests, owner, to_meta(ladder), executor=executor)
-    write_whole(queue.ladder(number).folder / FILE_NAME, ladder_toml(ladder.spec).encode())
+    with suppress(OSError):  # ``ladder.json`` holds the same; the jobs are queued and are not to wait for this
+        write_whole(queue.ladder(number).folder / FILE_NAME, ladder_toml(ladder.spec).encode())
     ensure_supervisor(queue.home)
     return number
 

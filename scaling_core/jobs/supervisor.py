@@ -72,7 +72,7 @@ class Supervisor:
         if slow or ended:
             self._index.look_at_needs()
             self._try_again()
-        started = self._start(len(active) - len(ended))
+        started = self._start()
         if ended or started:
             return True
         return self._index.has_work()
@@ -129,7 +129,7 @@ class Supervisor:
                 saved = "goes on from its checkpoint" if job.run.last.exists() else "starts over, nothing was saved"
                 self._index.become(job, "queued", saved)
 
-    def _start(self, active: int) -> bool:
+    def _start(self) -> bool:
         started = False
         if self._held:
             return started
@@ -142,14 +142,22 @@ class Supervisor:
     def _next(self, name: str) -> Job | None:
         """Claim a job for an executor that has a place; None where there is neither."""
         try:
-            slots = self._executor(name).slots
+            executor = self._executor(name)
+            slots = executor.slots
         except UserError as error:
             for job in self._index.jobs("queued"):
                 if job.executor == name:
                     self._index.become(job, "failed", error.line(), message=error.line())
             return None
-        busy = sum(job.executor == name for job in self._index.jobs(*ACTIVE))
-        return self._index.claim(name, self._limits.per_owner) if busy < slots else None
+        busy = sum(executor.takes(job.folder) for job in self._index.jobs(*ACTIVE) if job.executor == name)
+        if busy >= slots:
+            return None
+
+        def fits(job: Job) -> bool:
+            """One that takes more than there is goes when nothing else does."""
+            return not busy or busy + executor.takes(job.folder) <= slots
+
+        return self._index.claim(name, self._limits.per_owner, fits)
 
     def _submit(self, job: Job) -> None:
         try:

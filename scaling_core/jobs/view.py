@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scaling_core.jobs.devices import cores, gpus
+from scaling_core.jobs.devices import cores, gpus, local_slots
 from scaling_core.jobs.launch import supervisor_of
 from scaling_core.jobs.model import ACTIVE, FINAL, Job, JobState
 from scaling_core.jobs.process import Process
@@ -85,7 +85,7 @@ def machine(queue: Queue) -> Machine:
     """What the queue runs on now."""
     limits, jobs = queue.limits, queue.jobs(states=("queued", "interrupted", *ACTIVE))
     running = sum(job.state in ACTIVE for job in jobs)
-    slots = limits.slots or len(gpus()) * limits.per_gpu or cores()
+    slots = local_slots(limits)
     supervisor = supervisor_of(queue.home)
     held = (queue.setting("held") or "") if supervisor else ""
     return Machine(supervisor, held, slots, cores(), gpus(), running, len(jobs) - running)

@@ -315,7 +315,8 @@ def plan_ladder(spec: LadderSpec, speed: Speed, slots: int, facts: Facts | None 
     rungs = tuple(rung for cell in _by_size(spec, facts.shape) for rung in _rungs_of(spec, *cell, facts))
     if len(rungs) > _MOST_JOBS:
         raise UserError(f"{len(rungs)} jobs are too many.", where="sizes", fix=f"Plan at most {_MOST_JOBS}.")
-    return Ladder(spec, _held_back(spec, rungs), facts, speed, slots)
+    at_once = max(1, slots // spec.processes)  # each process takes a slot
+    return Ladder(spec, _held_back(spec, rungs), facts, speed, at_once)
 
 
 def _by_size(spec: LadderSpec, shape: DataShape) -> list[tuple[ModelSpec, tuple[float, ...]]]:

@@ -23,11 +23,15 @@ def finished(folder: Path) -> pd.DataFrame:
     Has ``COLUMNS`` (loss in nats per token, FLOPs counted) and further ones where the results give them.
     """
     results = [r for path in sorted(folder.glob("*/result.json")) if (r := RunFolder(path.parent).result)]
-    rows = [row for r in results if _counts(r) and (row := _row(r))]
+    rows = [row for r in results if is_point(r) and (row := _row(r))]
     return pd.DataFrame(rows, columns=[*COLUMNS, *(c for c in _FURTHER if any(c in row for row in rows))])
 
 
-def _counts(result: Mapping[str, Any]) -> bool:
+def is_point(result: Mapping[str, Any]) -> bool:
+    """Whether a result is a point of a law: a run that began at nothing or branched off a trunk, and ended.
+
+    What a fine-tuned run owes to the tokens of its first training, no law in N and D knows.
+    """
     start = result.get("start")
     tuned = isinstance(start, Mapping) and start.get("kind") == "fine-tune" and start.get("folder")
     return result.get("role", "run") == "run" and not tuned

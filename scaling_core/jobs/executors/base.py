@@ -40,6 +40,9 @@ class Executor(Protocol):
     def slots(self) -> int:
         """Jobs that it takes at once."""
 
+    def takes(self, folder: Path) -> int:
+        """Slots that the job of a run folder takes."""
+
     def submit(self, folder: Path) -> str:
         """Start the job of a run folder; returns what the executor calls it, which outlives this process.
 

@@ -9,14 +9,17 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count, islice
 from pathlib import Path
 
 from scaling_core.errors import UserError
-from scaling_core.jobs.devices import cores, gpus
+from scaling_core.jobs.devices import gpus, local_slots
 from scaling_core.jobs.executors.base import Seen
 from scaling_core.jobs.launch import start_module
 from scaling_core.jobs.model import Limits
 from scaling_core.jobs.process import Process
+from scaling_core.training.folder import RunFolder
 
 #: Seconds after which a worker without work is let go; it holds a few hundred MB once it has loaded torch.
 _IDLE_S = 30.0
@@ -25,11 +28,11 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THR
 
 @dataclass
 class _Worker:
-    """A worker process: its slot, the folder it has, what it said, and since when it has none."""
+    """A worker process: its slots, the folder it has, what it said, and since when it has none."""
 
     process: subprocess.Popen[bytes]
     ref: str
-    slot: int
+    slots: tuple[int, ...]
     folder: Path | None = None
     heard: bytes = b""
     since: float = field(default_factory=time.monotonic)
@@ -50,13 +53,18 @@ class LocalExecutor:
     @property
     def slots(self) -> int:
         """Jobs at once: as limited, else a few for each GPU, else one a core."""
-        return self.limits.slots or len(gpus()) * self.limits.per_gpu or cores()
+        return local_slots(self.limits)
+
+    def takes(self, folder: Path) -> int:
+        """A slot for each process of the run."""
+        return _processes(folder)
 
     def submit(self, folder: Path) -> str:
         """Hand a folder to a worker without work, or to a new one."""
         self._ended.pop(folder, None)
+        wide = self.takes(folder)
         for attempt in (1, 2):
-            worker = self._idle() or self._start()
+            worker = self._idle(wide) or self._start(wide)
             try:
                 os.write(_handle(worker.process.stdin), f"{folder}\n".encode())
             except OSError:  # it died while it had nothing to do
@@ -103,25 +111,48 @@ class LocalExecutor:
             self._let_go(worker)
         self._workers.clear()
 
-    def _idle(self) -> _Worker | None:
+    def _idle(self, wide: int) -> _Worker | None:
+        """A worker without work that has as many slots as a run takes."""
         self._hear()
-        free = (w for w in self._workers if w.folder is None and w.slot < self.slots and w.process.poll() is None)
-        return next(free, None)
+        most = max(wide, self.slots)
+        free = (w for w in self._workers if w.folder is None and len(w.slots) == wide and max(w.slots) < most)
+        return next((w for w in free if w.process.poll() is None), None)
 
-    def _start(self) -> _Worker:
-        taken = {w.slot for w in self._workers}
-        slot = next(n for n in range(len(taken) + 1) if n not in taken)
-        devices = gpus()
-        variables = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
+    def _start(self, wide: int) -> _Worker:
+        for idle in [w for w in self._workers if w.folder is None]:
+            self._drop(idle)  # its slots are wanted, by a run of another width
+        slots, devices = self._free(wide), gpus()
+        variables = {"CUDA_VISIBLE_DEVICES": ",".join(devices[n % len(devices)] for n in slots)} if devices else {}
         with (self._home / "workers.log").open("ab") as log:
             process = start_module(
                 "scaling_core.worker", ["--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                 variables=_ONE_THREAD | variables,
             )  # fmt: skip
         os.set_blocking(_handle(process.stdout), False)
-        worker = _Worker(process, str(Process.of(process.pid)), slot)
+        worker = _Worker(process, str(Process.of(process.pid)), slots)
         self._workers.append(worker)
         return worker
+
+    def _free(self, wide: int) -> tuple[int, ...]:
+        """Slots that no worker has, each on a GPU of its own where there are any.
+
+        Raises
+        ------
+        UserError
+            If there are fewer GPUs than processes.
+        """
+        taken, devices = {n for w in self._workers for n in w.slots}, gpus()
+        free = (n for n in count() if n not in taken)
+        if not devices:
+            return tuple(islice(free, wide))
+        if wide > len(devices):
+            raise UserError(f"The run asks for {wide} processes, each on its own GPU, and there are {len(devices)}.",
+                            fix="Ask for fewer processes.")  # fmt: skip
+        chosen: dict[int, int] = {}
+        while len(chosen) < wide:
+            slot = next(free)
+            chosen.setdefault(slot % len(devices), slot)
+        return tuple(chosen.values())
 
     def _hear(self) -> None:
         """Take in what the workers answered, and let go of those that died or have had nothing to do for long."""
@@ -160,6 +191,16 @@ class LocalExecutor:
 def _handle(pipe: object) -> int:
     handle: int = pipe.fileno()  # type: ignore[attr-defined]
     return handle
+
+
+@lru_cache(maxsize=1024)
+def _processes(folder: Path) -> int:
+    """Processes that a run is to have; 1 for what is no training. A specification is written once."""
+    try:
+        processes = json.loads(RunFolder(folder).spec_json).get("processes", 1)
+    except (OSError, ValueError, AttributeError):
+        return 1
+    return max(1, processes) if isinstance(processes, int) else 1
 
 
 def _how(code: int) -> str:

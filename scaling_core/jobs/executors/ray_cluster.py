@@ -65,6 +65,10 @@ class RayExecutor:
         wanted = {"CPU": self._takes["num_cpus"], "GPU": self._takes["num_gpus"]}
         return int(min(has.get(name, 0.0) / takes for name, takes in wanted.items() if takes))
 
+    def takes(self, folder: Path) -> int:
+        """One: what a job has there is among the options."""
+        return 1
+
     def submit(self, folder: Path) -> str:
         """Hand a run to the cluster; returns the task's name there."""
         parcel = None if self._shared else pack(folder)
@@ -85,6 +89,7 @@ class RayExecutor:
         self._pass_on(folder)
         if not ready:
             return Seen("running" if _beat(folder) > self._beats[folder] else "waiting")
+        del self._tasks[ref]  # one that has ended would end every wait at once
         try:
             state, message = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
@@ -176,7 +181,7 @@ def _of_another(folder: Path) -> Seen:
     status = RunFolder(folder).status
     if status is None:
         return Seen("ended", message="its supervisor is gone")
-    alive = Process(status.host, status.boot_id, status.pid, status.pid_started).alive
+    alive = Process.of_status(status).alive
     if alive is None:
         return Seen("unknown")
     return Seen("running") if alive else Seen("ended", message="its process ended with its supervisor")

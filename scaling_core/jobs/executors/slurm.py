@@ -72,6 +72,10 @@ class SlurmExecutor:
         """Jobs handed over at once."""
         return self.limits.slots or _SLOTS
 
+    def takes(self, folder: Path) -> int:
+        """One: what a job has there is among the options."""
+        return 1
+
     def submit(self, folder: Path) -> str:
         """Hand a run to SLURM; returns its job number."""
         self._executor.update_parameters(name=folder.name[:40])
@@ -138,4 +142,4 @@ def _outcome(job: Any) -> Seen:
 
 def _alive(folder: Path) -> bool:
     status = RunFolder(folder).status
-    return bool(status and Process(status.host, status.boot_id, status.pid, status.pid_started).alive)
+    return bool(status and Process.of_status(status).alive)
