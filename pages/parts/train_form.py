@@ -110,7 +110,7 @@ def _more(ladder: Ladder | None) -> None:
         known = places()
         st.segmented_control("Where", [p.name for p in known], format_func={p.name: p.title for p in known}.get,
                              key="executor", required=True, help="The Devices page says what each needs.")  # fmt: skip
-        devices = ["auto", "cpu", *(["cuda"] if gpus() else []), *(f"cuda:{i}" for i in gpus() if len(gpus()) > 1)]
+        devices = ["auto", "cpu", *(["cuda"] if gpus() else [])]  # the queue gives each run a GPU, the only one it sees
         now = state.get("device")
         st.selectbox("Device", devices if now in devices else [*devices, now], key="device",
                      help="auto takes the GPU of its place in the queue, else the processor.")  # fmt: skip

@@ -16,8 +16,8 @@ from scaling_core.jobs.model import ACTIVE, FINAL
 from scaling_core.jobs.view import Glance, Machine, glance, log_text, machine, why_waiting
 from scaling_core.units import format_count
 
-#: Seconds between two looks while something runs.
-TICK_S = 1.5
+#: Seconds between two looks while something runs, and while nothing does: somebody else may start something.
+TICK_S, IDLE_S = 1.5, 10.0
 _TABLE = "jobs_table"
 _REFUSED = "_queue_refused"
 _ROW_PX, _MOST_PX = 35, 420
@@ -56,6 +56,20 @@ def draw(ladder: Ladder) -> None:
     _pick()
     live = is_live(data.queue().jobs(ladder.id))
     st.fragment(run_every=TICK_S if live else None)(_table)(ladder.id, live)
+
+
+def notice(ladder: Ladder | None) -> None:
+    """Draw the page anew when somebody else adds a ladder, or sets going again one that stands still here."""
+    queue = data.queue()
+    newest, live = queue.newest(), ladder is not None and is_live(queue.jobs(ladder.id))
+
+    @st.fragment(run_every=IDLE_S)
+    def look() -> None:
+        started = ladder is not None and not live and bool(data.queue().jobs(ladder.id, _LIVE))
+        if started or data.queue().newest() != newest:
+            st.rerun()
+
+    look()
 
 
 def _pick() -> None:

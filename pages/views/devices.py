@@ -21,7 +21,7 @@ from scaling_core.training.timing import speed_here
 from scaling_core.units import format_count, format_flops, format_number
 
 _PEAKS = "peaks"
-_TICK_S = 2.0
+_TICK_S, _IDLE_S = 2.0, 10.0
 _GB = 1e9
 _SAID, _REFUSED = "_devices_said", "_devices_refused"
 
@@ -119,7 +119,7 @@ def running() -> None:
     """What runs where, of all ladders."""
     st.markdown("#### What is running")
     active = bool(data.queue().jobs(states=("queued", "interrupted", *ACTIVE)))
-    st.fragment(run_every=_TICK_S if active else None)(_running)(active)
+    st.fragment(run_every=_TICK_S if active else _IDLE_S)(_running)(active)
 
 
 def _running(was_active: bool) -> None:

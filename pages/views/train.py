@@ -19,6 +19,7 @@ def body() -> None:
             train_queue.draw(ladder)
     if ladder is not None:
         train_live.draw(ladder)
+    train_queue.notice(ladder)
 
 
 def nothing_yet() -> None:

@@ -20,6 +20,8 @@ _HEIGHT = 380
 _MOST_LINES = 6
 #: A line that crosses less of the width than this is left out: a corner has no room for its label.
 _LEAST = 0.12
+#: Counted FLOPs may differ so many times from 6ND: attention is a good part of them at small widths.
+_NEAR = 3.0
 
 
 def ladder_chart(dots: pd.DataFrame, palette: Palette, *, height: int = _HEIGHT) -> Figure:
@@ -34,7 +36,14 @@ def ladder_chart(dots: pd.DataFrame, palette: Palette, *, height: int = _HEIGHT)
     view = View("params", "tokens")
     x, y = (domain_of(rows[name], log=True, pad=0.08) for name in (view.x, view.y))
     canvas = Canvas(view, x, y, palette)
-    return Figure(alt.layer(*_equal_compute(canvas), *_dots(canvas, rows), height=height), canvas.frames)
+    lines = _equal_compute(canvas) if _is_six_nd(dots) else []
+    return Figure(alt.layer(*lines, *_dots(canvas, rows), height=height), canvas.frames)
+
+
+def _is_six_nd(dots: pd.DataFrame) -> bool:
+    """Whether compute is near 6ND: not that of images or snippets, each of which passes a weight at many places."""
+    ratio = dots["flops"] / (FLOPS_PER_PARAM_TOKEN * dots["params"] * dots["tokens"])
+    return bool(abs(math.log(ratio.median())) < math.log(_NEAR))
 
 
 def _rows(dots: pd.DataFrame) -> pd.DataFrame:

@@ -102,6 +102,13 @@ class Queue:
             rows = db.execute("select id, name, folder, owner, created, meta from ladder order by id desc").fetchall()
         return [Ladder(i, n, self.home / f, o, c, json.loads(m)) for i, n, f, o, c, m in rows]
 
+    def newest(self) -> int:
+        """The id of the newest ladder; 0 where there is none. Light: for pages that look whether something changed."""
+        if not self.path.exists():
+            return 0
+        with self._open() as db:
+            return int(db.execute("select coalesce(max(id), 0) from ladder").fetchone()[0])
+
     def ladder(self, ladder: int) -> Ladder:
         """Return one ladder.
 

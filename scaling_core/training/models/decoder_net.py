@@ -57,11 +57,14 @@ class Block(nn.Module):
         qkv = functional.linear(rms_norm(x), self.qkv)
         q, k, v = qkv.view(rows, context, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = (rotate(rms_norm(part), cosines, sines).to(v.dtype) for part in (q, k))
-        sharp = kernels.SHARPEST / (width // self.heads)
-        heard = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=sharp)
+        heard = self.attend(q, k, v)
         x = x + functional.linear(heard.transpose(1, 2).reshape(rows, context, width), self.out)
         inner = functional.relu(functional.linear(rms_norm(x), self.inner)).square()
         return x + functional.linear(inner, self.outer)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What each place hears of itself and those before it, all ``(rows, heads, context, size)``."""
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=kernels.SHARPEST / q.shape[-1])
 
 
 class Matrix(nn.Module):

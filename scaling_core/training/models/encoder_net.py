@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scaling_core.training.models.decoder_net import Block, Matrix, rms_norm, rotate, turns
+from scaling_core.training.models.decoder_net import Block, Matrix, rms_norm, turns
 from scaling_core.training.models.encoder import PATCH, STRIDE, SYMBOL_WIDTH
 
 _HEAD_STD = 0.002
@@ -15,16 +15,9 @@ _HEAD_STD = 0.002
 class SeeingBlock(Block):
     """A block of the decoder in which every place sees every other."""
 
-    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        """``x`` is ``(rows, context, width)``."""
-        rows, context, width = x.shape
-        qkv = functional.linear(rms_norm(x), self.qkv)
-        q, k, v = qkv.view(rows, context, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k = (rotate(rms_norm(part), cosines, sines).to(v.dtype) for part in (q, k))
-        heard = functional.scaled_dot_product_attention(q, k, v)
-        x = x + functional.linear(heard.transpose(1, 2).reshape(rows, context, width), self.out)
-        inner = functional.relu(functional.linear(rms_norm(x), self.inner)).square()
-        return x + functional.linear(inner, self.outer)
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What each place hears of all, each ``(rows, heads, places, size)``."""
+        return functional.scaled_dot_product_attention(q, k, v)
 
 
 class Patches(nn.Module):
