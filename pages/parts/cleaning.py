@@ -19,14 +19,17 @@ def rows_to_look_at(runs: RunTable) -> None:
     left = found[found["check"].isin(out)]["row"].nunique()
     title = f"Rows to look at ({len(rows)}" + (f", {left} left out)" if left else ")")
     with st.expander(title, icon=":material/troubleshoot:"):
-        if found.empty and not state.get("clean"):
+        if found.empty:
             st.markdown(f"Nothing looks wrong. Looked for: {', '.join(c.title.lower() for c in CHECKS.values())}.")
+        if found.empty and not state.get("clean"):
             return
         st.pills(
             "Leave out of the fit", [n for n in CHECKS if counts.get(n) or n in state.get("clean")], key="clean",
             selection_mode="multi", format_func=lambda n: f"{CHECKS[n].title} ({counts.get(n, 0)})", wrap=True,
             help="\n\n".join(f"**{c.title}**: {c.about}" for c in CHECKS.values()),
         )  # fmt: skip
+        if found.empty:
+            return
         st.caption("What is left out stays on the chart as a cross, and in the table.")
         shown = found.assign(check=found["check"].map(lambda n: CHECKS[n].title)).drop(columns="row")
         frame.table(shown, "flags")

@@ -28,6 +28,7 @@ _WORSE = 0.05
 #: A run that ends this far above its own best has diverged, or memorised.
 _ABOVE_BEST = 0.05
 _MOST_COMPARED = 4_000
+_FEWEST_SEEDS, _LEAST_OFF_SEEDS = 3, 0.02
 #: A loss above its neighbours by so many times their usual step, and by so much at least, is a spike.
 _SPIKE, _LEAST_SPIKE, _NEIGHBOURS = 8.0, 0.01, 7
 _SAME_BUDGET = 0.1
@@ -160,6 +161,22 @@ def _outdone(ends: pd.DataFrame) -> Reasons:
     }
 
 
+def _off_seeds(frame: pd.DataFrame) -> Reasons:
+    """Find runs far from the other seeds of their setting, of three or more."""
+    ends = _ends(frame)
+    ends = ends[ends["loss"].notna()]
+    by_setting = ends["loss"].groupby(seed_groups(ends))
+    off = (ends["loss"] / by_setting.transform("median") - 1)[by_setting.transform("size") >= _FEWEST_SEEDS]
+    if off.empty:
+        return {}
+    limit = max(_OFF * _USUAL * float(off.abs().median()), _LEAST_OFF_SEEDS)
+    found = off[off.abs() > limit]
+    return {
+        int(row): f"{abs(value):.1%} {'above' if value > 0 else 'below'} the median of its seeds."
+        for row, value in zip(found.index, found, strict=True)
+    }
+
+
 def _spikes(frame: pd.DataFrame) -> Reasons:
     """Find logged losses that stand out above those before and after."""
     if "step" not in frame or frame["is_final"].all():
@@ -248,6 +265,7 @@ CHECKS: dict[str, Check] = {
         Check("near-duplicate", "Near-duplicates", "As another run to a ten-thousandth of the loss.", _near_duplicates),
         Check("failed", "Failed or unfinished", "The tracker says that the run did not finish.", _failed),
         Check("diverged", "Diverged", "Ends above its own best, or above smaller runs on less data.", _diverged),
+        Check("seed", "Off its seeds", "Far from the other runs of its N, D and C, of three or more.", _off_seeds),
         Check("spike", "Spikes", "A logged loss that stands out above those around it.", _spikes),
         Check("off-centre", "Off-centre sizes", "More than 8 times from the best size of its budget.", _off_centre),
         Check("curvature", "Off the parabola", "Far from the parabola of the other runs of its budget.", _curvature),

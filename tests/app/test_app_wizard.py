@@ -141,7 +141,8 @@ def test_a_run_that_went_astray_is_flagged_and_left_out_only_where_asked(opened)
     assert "clean" not in url(at)
     assert set(rows(at, "run")["__role"]) == {"fitted"}
     table = next(d.value for d in at.dataframe if "reason" in d.value)
-    assert table["run"].tolist() == ["d=256_l=10_t4000_seed9"]
+    assert table["run"].tolist() == ["d=256_l=10_t4000_seed9"] * 2
+    assert table["check"].tolist() == ["Diverged", "Off its seeds"]
     assert "no more parameters and tokens" in table["reason"].iloc[0]
 
     next(p for p in at.button_group if p.key == "clean").set_value(["diverged"]).run()

@@ -72,6 +72,8 @@ def test_a_run_above_a_smaller_one_on_less_data_went_astray() -> None:
 def test_a_seed_that_is_too_good_does_not_make_the_others_look_bad() -> None:
     frame = runs(np.full(4, 1e8), 1e9, [3.0, 3.01, 2.99, 2.5])
     assert found(frame, "diverged") == {}
+    assert list(found(frame, "seed")) == [3]
+    assert "below the median of its seeds" in found(frame, "seed")[3]
     frame.loc[1, "loss"] = 3.5
     assert list(found(frame, "diverged")) == [1]
 
