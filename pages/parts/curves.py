@@ -29,6 +29,7 @@ def section() -> None:
             figure, key=f"curves_chart_{st.session_state.get(_DRAWN, 0)}",
             alt_text=f"{column_title(view.y)} against {axis_title(view.x)} of {drawn.runs} runs, coloured by "
             f"{column_title(view.color)}",
+            rows=(drawn.means if view.grouped else drawn.lines).rename(columns={"x": view.x, "y": view.y}),
             on_select=_take_span, selection_mode=[ZOOM],
         )  # fmt: skip
         _said(drawn, view)

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from pages.parts import curves, data, frame, points, state
+from pages.parts import curves, data, exports, frame, points, state
 from pages.parts.cleaning import rows_to_look_at
 from pages.parts.law_controls import has_seeds
 from pages.parts.mapping import remembered_offer, wizard
@@ -262,6 +262,7 @@ def details(runs: RunTable, ask: bool) -> None:
     frame.folded(
         "table", f"Table ({len(runs.frame)} rows)", ":material/table:", lambda: frame.table(runs.frame, "runs")
     )
+    frame.folded("export", "Export", ":material/download:", lambda: exports.downloads(data.loss_table()))
 
 
 def notes(runs: RunTable) -> None:

@@ -10,12 +10,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from scaling_core.cli import compare, fit, inspect, isoflop, jobs, plan, train
+from scaling_core.cli import compare, export, fit, inspect, isoflop, jobs, plan, train
 from scaling_core.cli.output import json_text
 from scaling_core.errors import UserError
 
 #: Modules with ``add(commands)``, which adds the command's parser and sets ``command`` to what runs it.
-COMMANDS = (inspect, fit, compare, isoflop, plan, train, jobs)
+COMMANDS = (inspect, export, fit, compare, isoflop, plan, train, jobs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

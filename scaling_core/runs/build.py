@@ -14,7 +14,6 @@ from scaling_core.runs.aliases import RATIO, take_apart
 from scaling_core.runs.complete import complete
 from scaling_core.runs.curves import curve_frame, metric_columns, unmeasured_notes, without_loss
 from scaling_core.runs.derive import Derived, derive
-from scaling_core.runs.export import without_guard
 from scaling_core.runs.guess import is_export
 from scaling_core.runs.meaning import Meaning, understand
 from scaling_core.runs.names import final_rows, run_names
@@ -198,7 +197,6 @@ def _logged(
     names, notes = run_names(named, steps, derived.values["params"][rows], place, file)
     group = names
     if is_export(raw.frame.columns):
-        names = without_guard(names)
         # Files that were joined before may use one name twice.
         group = frame["file"].reset_index(drop=True).astype("str") + "\n" + names
     along = np.zeros(len(rows), dtype=bool)
@@ -243,13 +241,31 @@ def _frame(
     rows = _taken(raw.frame, fitted)
     columns: dict[str, object] = {"run": logged.of(logged.names, fitted)}
     columns |= {c: _values(numeric[c], fitted) for c in COLUMNS if c in numeric}
-    columns |= {"file": same_text(file, len(rows)), "line": _values(raw.line, fitted)}
+    columns |= _origin(rows, _values(raw.line, fitted), file)
     columns["is_final"] = final_rows(
         logged.of(logged.group, fitted), _values(numeric["step"], fitted) if "step" in numeric else None
     )
     columns |= {name: rows[own].reset_index(drop=True) for name, own in _further(raw.frame, meaning).items()}
     # Columns are taken as they are: what a large file holds is not copied once more.
     return pd.DataFrame(columns, copy=False)
+
+
+def _origin(rows: pd.DataFrame, line: NDArray[np.int64], file: str) -> dict[str, object]:
+    """Return where each row came from: of a table written here, what it says of that itself."""
+    if not _says_origin(rows):
+        return {"file": same_text(file, len(rows)), "line": line}
+    return {c: rows[c].reset_index(drop=True) for c in ("file", "line")}
+
+
+def _says_origin(rows: pd.DataFrame) -> bool:
+    """Whether a table written here still has its origins as they were written."""
+    return (
+        is_export(rows.columns)
+        and isinstance(rows["file"].dtype, pd.StringDtype)
+        and pd.api.types.is_integer_dtype(rows["line"].dtype)
+        and pd.api.types.infer_dtype(rows["is_final"]) == "boolean"
+        and not rows["file"].hasnans
+    )
 
 
 def _curves(
@@ -279,6 +295,8 @@ def _curves(
 def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, str]:
     """Return the file's columns that have no canonical meaning, by title; a clash of names gets `` (file)``."""
     used = {column for canonical, column in meaning.mapping.items() if canonical in COLUMNS}
+    if _says_origin(rows):
+        used |= {*ORIGIN_COLUMNS, *(["loss"] if rows["loss"].isna().all() else [])}
     ours = {*COLUMNS, *ORIGIN_COLUMNS, *FIT_COLUMNS}
     taken = {*ours, *rows.columns}
     titles: dict[str, str] = {}

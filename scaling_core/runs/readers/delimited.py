@@ -15,6 +15,8 @@ from pyarrow import csv as arrow_csv
 
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import is_run_name
+from scaling_core.runs.export import without_guard
+from scaling_core.runs.guess import is_export
 from scaling_core.runs.raw import RawTable, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.readers.binary import is_text
@@ -60,6 +62,10 @@ class DelimitedReader:
         UserError
             If there is no header, no row, or too many columns.
         """
+        raw = self._read(upload)
+        return unguarded(raw) if is_export(raw.frame.columns) else raw
+
+    def _read(self, upload: Upload) -> RawTable:
         data, notes = as_utf8(upload.data, upload.name)
         data, comments = without_comments(data, upload.name)
         dialect = find_dialect(data[:_SAMPLE_BYTES].decode(errors="ignore"))
@@ -171,6 +177,14 @@ def _arrow_table(
         parse_options=how,
         convert_options=arrow_csv.ConvertOptions(column_types=types, decimal_point=decimal, strings_can_be_null=False),
     )
+
+
+def unguarded(raw: RawTable) -> RawTable:
+    """Take away what ``safe_csv`` put in front of texts and names that a spreadsheet would run."""
+    names = without_guard(pd.Series([str(name) for name in raw.frame.columns], dtype="str"))
+    columns = (raw.frame[name] for name in raw.frame.columns)
+    texts = (without_guard(c) if isinstance(c.dtype, pd.StringDtype) else c for c in columns)
+    return replace(raw, frame=pd.DataFrame(dict(zip(names, texts, strict=True)), copy=False))
 
 
 def _to_frame(table: pa.Table) -> pd.DataFrame:
