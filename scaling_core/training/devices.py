@@ -7,6 +7,9 @@ from torch import nn
 
 from scaling_core.errors import UserError
 
+#: Sizes of networks that one process may compile.
+_MOST_SIZES = 64
+
 
 def resolve(wanted: str, local_rank: int = 0) -> torch.device:
     """Return the device for a name; "auto" is the best there is, and the process's own GPU under torchrun.
@@ -42,5 +45,10 @@ def _is_here(device: torch.device) -> bool:
 
 def compiled(module: nn.Module, wanted: bool | None, device: torch.device) -> nn.Module:
     """Compile where it was asked for, or pays: on a GPU. On a processor the first step would take half a minute."""
-    pays = device.type == "cuda"
-    return torch.compile(module, dynamic=False) if (pays if wanted is None else wanted) else module  # type: ignore[return-value]
+    if not (device.type == "cuda" if wanted is None else wanted):
+        return module
+    from torch._dynamo import config  # takes seconds to load
+
+    # A worker trains many sizes in turn; past the usual eight, torch would go on uncompiled without a word.
+    config.recompile_limit = max(config.recompile_limit, _MOST_SIZES)
+    return torch.compile(module, dynamic=False)  # type: ignore[return-value]

@@ -30,6 +30,7 @@ def test_a_ladder_asked_for_is_folders_and_rows(tmp_path: Path) -> None:
     found = queue.ladder(ladder)
     assert (found.name, found.owner, found.created, found.meta) == ("My first", "ann", 1000.0, {"a": [1]})
     assert found.folder == tmp_path / "ladders" / "My-first"
+    assert queue.newest() == ladder
     first, second = queue.jobs(ladder)
     assert first.folder == found.folder / "w16"
     assert TrainSpec.from_json(first.run.spec_json) == spec
@@ -58,6 +59,7 @@ def test_what_could_never_run_is_refused_and_leaves_nothing(jobs: list[JobReques
     with pytest.raises(UserError, match=what):
         queue.add_ladder("x", jobs)
     assert queue.jobs() == []
+    assert queue.newest() == 0
     assert not (tmp_path / "ladders").exists()
 
 

@@ -131,6 +131,15 @@ def test_a_branch_off_a_trunk_is_the_single_run(spec: TrainSpec, tmp_path: Path)
     assert (result["tokens"], result["own_tokens"]) == (40 * BATCH, 12 * BATCH)
 
 
+def test_a_run_on_images_says_what_is_known_of_images(tmp_path: Path) -> None:
+    spec = TrainSpec("d", 128, ModelSpec("convnet", 8, 1), DataSpec("digits"), OptimiserSpec(batch_tokens=32))
+    result = run(spec, tmp_path / "d").result
+    assert result is not None
+    assert (result["flops_6nd"], result["heads"], result.get("bits_per_byte")) == (None, None, None)
+    assert result["flops"] > 6 * result["n_params"] * 128  # a weight is used at many pixels
+    assert 0 < result["accuracy"] <= 1
+
+
 def test_the_first_line_of_a_branch_is_the_mean_of_its_own_steps(spec: TrainSpec, tmp_path: Path) -> None:
     whole = run(replace(spec, log_every=1), tmp_path / "whole")
     every = {row["step"]: row["loss"] for row in whole.metrics() if "loss" in row}
