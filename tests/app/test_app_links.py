@@ -35,6 +35,13 @@ VALUES = {
     "color": ("run", "run"),
     "view": ("tokens", "tokens"),
     "residual_x": ("predicted", "predicted"),
+    "curve_x": ("tokens", "tokens"),
+    "curve_y": ("grad_norm", "grad_norm"),
+    "curve_color": ("run", "run"),
+    "curve_smooth": ("90", 90),
+    "curve_means": ("1", True),
+    "curve_logx": ("0", False),
+    "curve_logy": ("0", False),
     "basis": ("besiroglu", "besiroglu"),
     "budget": ("3e22", "3e22"),
     "goal": ("2.4", "2.4"),
@@ -69,7 +76,14 @@ VALUES = {
     "slot_price": ("0.5", "0.5"),
     "ladder": ("1", 1),
 }
-SHARED = {"runs": "cerebras_gpt", "law": "power-c", "objective": "mse-log", "box": "flops:1e18:1e22", "drop": "1", "budget": "3e22"}
+SHARED = {
+    "runs": "cerebras_gpt",
+    "law": "power-c",
+    "objective": "mse-log",
+    "box": "flops:1e18:1e22",
+    "drop": "1",
+    "budget": "3e22",
+}
 
 
 def session() -> None:

@@ -214,7 +214,8 @@ def test_a_metric_is_fitted_and_planned(capsys: Capture, accuracy_csv: str) -> N
     answer = answered(capsys, "plan", accuracy_csv, *options, "--flops", "1e22")
     assert answer["metric"]["value"] == pytest.approx(100 - answer["cost"])
     assert answer["metric"]["interval"] == pytest.approx([100 - v for v in answer["intervals"]["cost"]][::-1])
-    assert "loss" not in answer and "loss" not in answer["intervals"]
+    assert "loss" not in answer
+    assert "loss" not in answer["intervals"]
     assert 78 < answer["metric"]["value"] < 86
     text = said(capsys, "plan", accuracy_csv, *options, "--flops", "1e22")
     (line,) = [each for each in text.splitlines() if each.startswith("  accuracy  ")]

@@ -81,7 +81,21 @@ def test_numbers_are_written(value: float, digits: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(13.2, "13×"), (1.44, "1.4×"), (1, "1×"), (1.02, "1.02×"), (1.0035, "1.004×"), (1.0001, "1×"), (0.0214, "0.021×"), (2, "2×"), (math.nan, "unknown"), (444.4, "440×"), (1e6, "1e6×"), (2.5e4, "2.5e4×")]
+    ("value", "text"),
+    [
+        (13.2, "13×"),
+        (1.44, "1.4×"),
+        (1, "1×"),
+        (1.02, "1.02×"),
+        (1.0035, "1.004×"),
+        (1.0001, "1×"),
+        (0.0214, "0.021×"),
+        (2, "2×"),
+        (math.nan, "unknown"),
+        (444.4, "440×"),
+        (1e6, "1e6×"),
+        (2.5e4, "2.5e4×"),
+    ],
 )
 def test_ratios_are_written(value: float, text: str) -> None:
     assert format_ratio(value) == text
