@@ -14,7 +14,7 @@ from scaling_core.planning.figures import duration
 from scaling_core.training.forecast import Law, Verdict, law_of, read_forecast, verdict
 from scaling_core.training.ladder import Ladder
 from scaling_core.training.ladder_spec import DESIGNS, ForecastSpec
-from scaling_core.training.outcomes import finished
+from scaling_core.training.outcomes import finished, fitted
 from scaling_core.units import format_count, format_flops, format_number
 
 _DAY_S = 86_400.0
@@ -54,10 +54,10 @@ def seconds(value: float) -> str:
 
 
 def results_of(folder: Path, how: ForecastSpec) -> dict[str, Any]:
-    """Everything that a ladder has come to, as JSON types."""
+    """Everything that a ladder has come to, as JSON types; the law is that of all runs but the one held back."""
     rows = finished(folder)
     try:
-        law = law_of(rows, how)
+        law = law_of(fitted(folder), how)
     except UserError as error:
         return {"folder": str(folder), "runs": rows.to_dict("records"), "law": None, "why_not": error.line()}
     judged = verdict(folder)
@@ -76,7 +76,7 @@ def summary_text(folder: Path, how: ForecastSpec) -> str:
     if rows.empty:
         return "No run has ended well."
     try:
-        law, why_not = law_of(rows, how), ""
+        law, why_not = law_of(fitted(folder), how), ""
     except UserError as error:
         law, why_not = None, error.line()
     lines = _table(rows, law)
@@ -91,11 +91,12 @@ def _table(rows: pd.DataFrame, law: Law | None) -> list[str]:
     table = [("run", "N", "D", "FLOPs", "loss", "bits/byte", "off the law")]
     for row in rows.sort_values(["params", "tokens"]).to_dict("records"):
         off = residual.get(row["run"], math.nan)
+        absent = "held back" if law and row["run"] not in law.left_out else "left out"
         bits = row.get("bits_per_byte", math.nan)
         table.append((
             str(row["run"]), format_count(row["params"]), format_count(row["tokens"]), format_flops(row["flops"]),
             format_number(row["loss"], 4), format_number(bits, 4) if math.isfinite(bits) else "",
-            f"{100 * off:+.2f}%" if math.isfinite(off) else "left out",
+            f"{100 * off:+.2f}%" if math.isfinite(off) else absent,
         ))  # fmt: skip
     return columns(table, left=(0,))
 

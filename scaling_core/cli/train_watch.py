@@ -15,7 +15,7 @@ from scaling_core.jobs.store import Queue
 from scaling_core.jobs.view import glance, machine
 from scaling_core.training.forecast import law_of
 from scaling_core.training.ladder_spec import ForecastSpec
-from scaling_core.training.outcomes import finished
+from scaling_core.training.outcomes import fitted
 from scaling_core.units import format_number
 
 _LOOK_S = 0.5
@@ -61,7 +61,7 @@ def _ended(job: Job, passed: float, law: str) -> str:
 def law_so_far(folder: Path, how: ForecastSpec) -> str:
     """The law of the runs that have ended, in a few words; empty before there is one."""
     try:
-        fit = law_of(finished(folder), ForecastSpec(how.law, how.objective, how.min_tokens, draws=0)).fit
+        fit = law_of(fitted(folder), ForecastSpec(how.law, how.objective, how.min_tokens, draws=0)).fit
     except UserError:
         return ""
     values = " ".join(f"{name} {format_number(value, 3)}" for name, value in fit.parameters.items())

@@ -27,6 +27,12 @@ def finished(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*COLUMNS, *(c for c in _FURTHER if any(c in row for row in rows))])
 
 
+def fitted(folder: Path) -> pd.DataFrame:
+    """``finished`` without the run that was held back: what the law of a ladder is fitted to."""
+    rows, plan = finished(folder), planned(folder)
+    return rows[~rows["run"].isin(plan.loc[plan["role"] == "test", "run"])].reset_index(drop=True)
+
+
 def is_point(result: Mapping[str, Any]) -> bool:
     """Whether a result is a point of a law: a run that began at nothing or branched off a trunk, and ended.
 

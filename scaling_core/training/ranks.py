@@ -111,6 +111,7 @@ def launch(spec: TrainSpec, folder: RunFolder, control: Watcher) -> None:
     """
     with tempfile.TemporaryDirectory() as place:
         mail = Path(place)
+        (mail / "follower").write_text(str(os.getpid()))
         process = subprocess.Popen(_command(spec, folder), env={**os.environ, _MAIL: place}, stdin=subprocess.DEVNULL)
         try:
             while process.poll() is None:
@@ -141,14 +142,21 @@ def _pass_on(folder: RunFolder, control: Watcher) -> None:
         )
 
 
-class _Mailbox:
+class Mailbox:
     """Stands for the watcher inside a process that torchrun started."""
 
     def __init__(self, mail: Path) -> None:
         self._mail = mail
+        self._follower = int((mail / "follower").read_text())
 
     def check(self) -> Wanted:
-        """What the following process last wrote."""
+        """What the following process last wrote; "pause" where that was killed.
+
+        torchrun gives its processes sessions of their own, so nothing ends them with it, and whoever takes up the run
+        next must not meet them at work.
+        """
+        if not _is_there(self._follower):
+            return "pause"
         try:
             text = (self._mail / "wanted").read_text()
         except OSError:
@@ -159,13 +167,23 @@ class _Mailbox:
         """The lines of metrics tell it."""
 
 
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def main() -> int:
     """Train in this process, one of several."""
     from scaling_core.training.loop import train
 
     mail, folder = Path(os.environ[_MAIL]), RunFolder(Path(sys.argv[1]))
     try:
-        train(TrainSpec.from_json(folder.spec_json), folder, _Mailbox(mail))
+        train(TrainSpec.from_json(folder.spec_json), folder, Mailbox(mail))
     except (UserError, OSError) as error:
         if os.environ.get("RANK") == "0":
             (mail / "error").write_text(error.what if isinstance(error, UserError) else str(error))

@@ -43,6 +43,11 @@ def test_a_bare_plan_can_be_drawn() -> None:
     checked(ladder_chart(dots().drop(columns=["state", "loss"]), LIGHT), schema=False)
 
 
+def test_lines_of_6nd_are_drawn_where_compute_is_near_it() -> None:
+    images = dots().assign(flops=lambda frame: 60 * frame["flops"])
+    assert set(ladder_chart(images, LIGHT).frames.by_name) == {"dots"}
+
+
 def test_the_growing_law() -> None:
     done = dots().iloc[:4].assign(loss=[2.0, 1.9, 1.8, 1.7])
     coming = dots().iloc[4:].assign(predicted=1.5, low=1.4, high=1.6)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ import torch
 from scaling_core.errors import UserError
 from scaling_core.training.folder import RunFolder, Wanted
 from scaling_core.training.loop import train
+from scaling_core.training.ranks import Mailbox
 from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, StartSpec, TrainSpec
 
 #: Of a line, what depends on the clock and not on the run.
@@ -199,6 +202,18 @@ def test_two_processes_give_what_one_gives(spec: TrainSpec, tmp_path: Path) -> N
     assert two.result["processes"] == 2  # type: ignore[index]
     assert two.result["loss"] == pytest.approx(one.result["loss"], rel=1e-4)  # type: ignore[index]
     assert watch.told[-1]["steps"] == 12
+
+
+def test_processes_whose_follower_was_killed_save_and_leave(tmp_path: Path) -> None:
+    follower = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / "follower").write_text(str(follower.pid))
+    mailbox = Mailbox(tmp_path)
+    assert mailbox.check() == "run", "nothing was said yet"
+    (tmp_path / "wanted").write_text("cancel")
+    assert mailbox.check() == "cancel"
+    follower.kill()
+    follower.communicate()
+    assert mailbox.check() == "pause"
 
 
 def test_a_loss_that_is_no_number_ends_the_run(spec: TrainSpec, tmp_path: Path) -> None:
