@@ -17,7 +17,8 @@ from scaling_core.training.outcomes import is_point
 COLUMNS = {
     "run": "run", "params_non_embedding": "n_params", "tokens": "tokens", "unique_tokens": "unique_tokens",
     "flops": "flops", "flops_6nd": "flops_6nd", "val_loss": "loss", "bits_per_byte": "bits_per_byte",
-    "accuracy": "accuracy", "step": "steps", "family": "family", "width": "width", "layers": "layers",
+    "accuracy": "accuracy", "source_entropy": "entropy",
+    "step": "steps", "family": "family", "width": "width", "layers": "layers",
     "heads": "heads", "seed": "seed", "role": "role", "seconds": "seconds", "tokens_per_second": "tokens_per_second",
     "mfu": "mfu", "device": "device", "precision": "precision", "schedule": "schedule",
     "core_share": "core_share",

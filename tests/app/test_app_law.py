@@ -37,7 +37,11 @@ def test_a_fit_that_the_runs_do_not_pin_down_is_doubted_in_words(open_page) -> N
 
 
 def test_every_parameter_has_its_interval(open_page) -> None:
-    table = next(d.value for d in calm(open_page("law", runs="cerebras_gpt", section="parameters")).dataframe if "parameter" in d.value)
+    table = next(
+        d.value
+        for d in calm(open_page("law", runs="cerebras_gpt", section="parameters")).dataframe
+        if "parameter" in d.value
+    )
     assert list(table["parameter"]) == ["a", "b", "c"]
     (interval,) = [c for c in table if "90%" in c]
     assert table[interval].str.fullmatch(r"\S+ to \S+").all()

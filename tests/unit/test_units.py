@@ -64,8 +64,8 @@ def test_counts_are_written(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(5.76e23, "5.76e23"), (1e22, "1e22"), (9.999e21, "1e22"), (1.5, "1.5"), (5, "5"), (999.7, "1e3"), (2.4e-7, "2.4e-7"), (0, "0"),
-     (math.inf, "unknown")],
+    [(5.76e23, "5.76e23"), (1e22, "1e22"), (9.999e21, "1e22"), (1.5, "1.5"), (5, "5"), (999.7, "1e3"),
+     (2.4e-7, "2.4e-7"), (0, "0"), (math.inf, "unknown")],
 )  # fmt: skip
 def test_flops_are_written(value: float, text: str) -> None:
     assert format_flops(value) == text

@@ -58,6 +58,7 @@ def refused(name: str, data: bytes, max_bytes: int | None = None) -> str:
         ("sweep.tgz", tarred((tarfile.TarInfo("runs.csv"), GOOD), mode="w:gz"), "sweep.tar/runs.csv"),
         ("a.zip", zipped(("b.zip", zipped(("runs.csv.gz", gzip.compress(GOOD))))), "a.zip/b.zip/runs.csv"),
     ],
+    ids=["gzip", "two gzip members", "two zstd frames", "zip", "tar.gz", "tgz", "zip in zip"],
 )
 def test_containers_are_opened_by_their_content(name: str, data: bytes, inside: str) -> None:
     (found,) = unpack([Upload(name, data)]).uploads

@@ -100,11 +100,18 @@ def test_safe_csv_keeps_every_digit() -> None:
     assert [float(row) for row in rows] == values
 
 
-MADE_HERE = ("ladder_10min",)
+MADE_HERE = ("ladder_10min", "ladder_entropy", "ladder_images", "ladder_classify")
 
 
 def test_samples_load_without_a_rejected_row() -> None:
-    assert [s.name for s in samples()] == ["ladder_10min", "cerebras_gpt", "pythia", "chinchilla_frontier", "gpt3"]
+    assert [s.name for s in samples()] == [
+        MADE_HERE[0],
+        "cerebras_gpt",
+        "pythia",
+        "chinchilla_frontier",
+        "gpt3",
+        *MADE_HERE[1:],
+    ]
     rows = {}
     for s in samples():
         runs = load(s.uploads(), s.overrides)
@@ -113,7 +120,8 @@ def test_samples_load_without_a_rejected_row() -> None:
         assert s.name in MADE_HERE or "arXiv" in s.source
         assert s.about.endswith(".")
         rows[s.name] = len(runs.frame)
-    assert rows == {"ladder_10min": 25, "cerebras_gpt": 7, "pythia": 8, "chinchilla_frontier": 27, "gpt3": 8}
+    assert {name: rows.pop(name) for name in MADE_HERE} == dict(zip(MADE_HERE, (25, 20, 16, 16), strict=True))
+    assert rows == {"cerebras_gpt": 7, "pythia": 8, "chinchilla_frontier": 27, "gpt3": 8}
 
 
 def test_cerebras_gpt_follows_the_law_of_its_paper() -> None:
