@@ -65,7 +65,7 @@ def flags(frame: pd.DataFrame, names: Iterable[str] | None = None) -> pd.DataFra
     pandas.DataFrame
         ``row`` (place in ``frame``), ``run``, ``check``, ``reason``; a row may have several.
     """
-    frame = frame.reset_index(drop=True)
+    frame = _by_loss(frame)
     found = [
         (row, str(frame["run"].iloc[row]), name, reason)
         for name in (CHECKS if names is None else names)
@@ -76,11 +76,18 @@ def flags(frame: pd.DataFrame, names: Iterable[str] | None = None) -> pd.DataFra
 
 def flagged(frame: pd.DataFrame, names: Iterable[str]) -> Mask:
     """Mark the rows that any of the named checks finds, shape (n,)."""
-    frame = frame.reset_index(drop=True)
+    frame = _by_loss(frame)
     mask = np.zeros(len(frame), dtype=bool)
     for name in names:
         mask[list(get_check(name).find(frame))] = True
     return mask
+
+
+def _by_loss(frame: pd.DataFrame) -> pd.DataFrame:
+    """Judge by the loss whatever metric is fitted: accuracies scatter, and a run is not astray for that."""
+    frame = frame.reset_index(drop=True)
+    has_other = "proxy_loss" in frame and bool(frame["proxy_loss"].notna().any())
+    return frame.assign(loss=frame["proxy_loss"]) if has_other else frame
 
 
 def get_check(name: str) -> Check:

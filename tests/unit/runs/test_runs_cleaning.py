@@ -124,6 +124,13 @@ def test_flags_mark_rows_and_unknown_checks_are_refused() -> None:
         flagged(frame, ["ugly"])
 
 
+def test_another_metric_is_fitted_but_runs_are_judged_by_their_loss() -> None:
+    frame = grid()
+    wild = frame.assign(proxy_loss=frame["loss"], loss=np.random.default_rng(3).uniform(0.1, 0.9, 21))
+    assert flags(wild).empty
+    assert not flags(wild.drop(columns="proxy_loss")).empty
+
+
 def test_tables_without_sizes_or_losses_have_no_flags() -> None:
     frame = runs([1e8, 2e8], 1e9, [3.0, 2.8])
     for column in ("params", "tokens", "flops", "loss"):
