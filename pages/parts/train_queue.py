@@ -145,6 +145,7 @@ def _rows(jobs: Sequence[Job]) -> list[Job]:
             "state": st.column_config.TextColumn(width=90),
             "job": st.column_config.TextColumn(width=120),
             "done": st.column_config.ProgressColumn(format="%.0f%%", min_value=0.0, max_value=100.0, width=90),
+            "loss": st.column_config.TextColumn(help="Of its last steps while it trains; of validation once done."),
             "first": st.column_config.NumberColumn("priority", width=60, help="Higher goes first."),
         },
     )  # fmt: skip

@@ -11,7 +11,7 @@ from scaling_core.jobs.index import Index
 from scaling_core.jobs.kinds import KINDS
 from scaling_core.jobs.model import Job, JobState
 from scaling_core.jobs.process import Process, is_held
-from scaling_core.training.folder import Status
+from scaling_core.training.folder import RunFolder, Status
 
 #: Seconds without a beat after which a run counts as dead, though its process may be there.
 LEASE_S = 60.0
@@ -123,7 +123,7 @@ class Follower:
         if status is not None and watch is not None:
             self._tell(job, watch, status)
         if outcome == "done":
-            self._index.become(job, "done", "", progress=1.0, seconds_left=0.0)
+            self._index.become(job, "done", "", progress=1.0, seconds_left=0.0, **final_loss(job.run))
         elif outcome == "failed":
             self._index.become(job, "failed", message, message=message)
         elif outcome in ("paused", "cancelled"):
@@ -156,6 +156,12 @@ class Follower:
         else:
             message = f"{message}; attempt {job.attempts} of {job.max_attempts}"
             self._index.become(job, "failed", message, message=message)
+
+
+def final_loss(run: RunFolder) -> dict[str, float]:
+    """The validation loss of a run that is done, in place of the one of its last steps; nothing where it has none."""
+    loss = (run.result or {}).get("loss")
+    return {"loss": float(loss)} if isinstance(loss, int | float) else {}
 
 
 _LEFT = ("done", "failed", "cancelled", "paused", "interrupted")

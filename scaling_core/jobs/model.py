@@ -79,7 +79,9 @@ class Job:
     progress : float
         Share of its own work that is done, 0 to 1.
     tokens : int
-    loss, tokens_per_second : float or None
+    loss : float or None
+        Of its last steps while it trains; of validation once it is done.
+    tokens_per_second : float or None
     seconds_left : float or None
         At its speed so far, else from the estimate; None where nobody knows.
     estimate_s : float

@@ -13,6 +13,7 @@ from typing import Any
 from scaling_core.database import connected
 from scaling_core.errors import UserError
 from scaling_core.jobs.asked import check_needs
+from scaling_core.jobs.follow import final_loss
 from scaling_core.jobs.kinds import KINDS
 from scaling_core.jobs.model import FINAL, JobRequest, JobState, Ladder
 from scaling_core.jobs.rows import SCHEMA, move
@@ -96,6 +97,8 @@ def _take_up(db: sqlite3.Connection, folder: Path, asked: dict[str, Any], jobs: 
         changes: dict[str, Any] = {"wanted": run.wanted, "message": message}
         if state in FINAL:
             changes |= {"ended": _ended(run), "progress": 1.0 if state == "done" else 0.0, "wanted": "run"}
+        if state == "done":
+            changes |= final_loss(run)
         move(db, row, state, _WHO, "found in its folder", time.time(), **changes)
     return number
 

@@ -32,7 +32,7 @@ def test_a_lost_index_is_made_again_from_the_folders(tmp_path: Path) -> None:
     queue.add_ladder("first", [*jobs, probe("after", ("fresh", "done"))], "ann", {"a": [1]}, executor="slurm")
     aged(tmp_path)
     before = {job.name: job for job in queue.jobs()}
-    before["done"].run.finish({"run": "done"})
+    before["done"].run.finish({"run": "done", "loss": 1.5})
     before["failed"].run.report(Status("failed", message="it was out of luck"))
     before["stopped"].run.report(Status("interrupted", beat=7, tokens=2))
     queue.want([before["paused"].id], "pause")
@@ -47,7 +47,7 @@ def test_a_lost_index_is_made_again_from_the_folders(tmp_path: Path) -> None:
         "after": "queued",
     }  # fmt: skip
     assert after["failed"].message == "it was out of luck"
-    assert (after["done"].progress, after["done"].ended is not None) == (1.0, True)
+    assert (after["done"].progress, after["done"].loss, after["done"].ended is not None) == (1.0, 1.5, True)
     assert {(job.executor, job.priority, job.estimate_s, job.folder) for job in after.values()} == {
         ("slurm", 3, 10.0, tmp_path / "ladders" / "first" / name) for name in after
     }  # fmt: skip
