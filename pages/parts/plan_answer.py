@@ -11,7 +11,7 @@ from scaling_core.fitting.finding import SEVERITIES
 from scaling_core.planning import Basis, Plan, Scenario
 from scaling_core.planning.downstream import downstream
 from scaling_core.planning.figures import carbon, duration, energy, hours, money, peak, rate
-from scaling_core.planning.words import between, sentence
+from scaling_core.planning.words import between, is_brief, sentence
 from scaling_core.runs import Metric
 from scaling_core.units import format_flops, format_number, format_percent, format_ratio
 
@@ -53,6 +53,9 @@ def cards(scenario: Scenario, answer: Plan) -> None:
     """Cost, time, energy and carbon, each with what it follows from a hover away."""
     if answer.gpu_hours is None or scenario.terms is None:
         return
+    if is_brief(answer):
+        _brief(scenario, answer)
+        return
     terms = scenario.terms
     useful = f"{format_flops(float(terms.flops_per_gpu_hour))} useful FLOPs an hour"
     shown = [
@@ -73,6 +76,22 @@ def cards(scenario: Scenario, answer: Plan) -> None:
     with st.container(horizontal=True, key="cards"):
         for label, value, interval, source in shown:
             st.metric(label, value, interval.strip(" ()") or None, delta_color="off", delta_arrow="off", help=source)
+
+
+def _brief(scenario: Scenario, answer: Plan) -> None:
+    """Instead of cards that all say next to nothing: that it is so, and what can be planned for instead."""
+    with st.container(horizontal=True, vertical_alignment="center", key="brief"):
+        st.markdown(
+            "So little compute is no question of cost, of energy or of how many accelerators: one takes "
+            f"{duration((answer.gpu_hours or 0.0) / 24)}."
+        )
+        if state.get("hardware") != state.THIS_MACHINE:
+            here = {"hardware": state.THIS_MACHINE, "gpus": 1, "price": "", "peak": "", "precision": ""}
+            st.button("Plan with this machine", key="plan_here", icon=":material/computer:", on_click=state.put,
+                      kwargs=here)  # fmt: skip
+    if answer.lifetime_saving is not None:
+        label, value, interval, source = _over_life(answer, answer.lifetime_saving)
+        st.metric(label, value, interval.strip(" ()") or None, delta_color="off", delta_arrow="off", help=source)
 
 
 def _over_life(answer: Plan, saved: float) -> tuple[str, str, str, str]:

@@ -14,6 +14,8 @@ _WRITTEN_OUT = 1e4
 _LARGEST_SUFFIXED = 1e15
 #: Less than this of an hour, a second, a kWh or a kg is as good as nothing, and a power of ten says no more.
 _LEAST = 1e-3
+#: Seconds from which a time is written in seconds: shorter ones are milliseconds and microseconds.
+_LEAST_WRITTEN_OUT_S = 0.1
 
 
 def money(usd: float) -> str:
@@ -40,15 +42,25 @@ def peak(flops_per_s: float) -> str:
 
 
 def duration(days: float) -> str:
-    """Write a time in the unit that reads best: ``40 minutes``, ``13 hours``, ``12 days``, ``2.1 years``."""
+    """Write a time in the unit that reads best: ``2.3 ms``, ``40 minutes``, ``13 hours``, ``2.1 years``."""
     if not math.isfinite(days):
         return "unknown time"
+    if 0 < days * 86_400 < _LEAST_WRITTEN_OUT_S:
+        return _moment(days * 86_400)
     for size, word in ((365.25, "year"), (1.0, "day"), (1 / 24, "hour"), (1 / 1440, "minute"), (1 / 86400, "second")):
         count = days / size
         if count >= (2.0 if word == "year" else 1.0) or word == "second":
             text = _small(count, 2 if count < 100 else 3)
             return f"{text} {word}{'' if text == '1' else 's'}"
     raise AssertionError  # the last unit takes everything
+
+
+def _moment(seconds: float) -> str:
+    """A time below a second; below a microsecond its length tells nobody anything."""
+    if seconds < 1e-6:
+        return "under 1 µs"
+    count, unit = (seconds * 1e3, "ms") if seconds >= 1e-3 else (seconds * 1e6, "µs")
+    return f"{format_number(count, 2 if count < 100 else 3)} {unit}"
 
 
 def size(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scaling_core.planning.figures import hours, money, passes, rate, size
+from scaling_core.planning.figures import duration, hours, money, passes, rate, size
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
 from scaling_core.runs.metrics import LOSS, Metric
@@ -17,6 +17,8 @@ _WIDE = 10.0
 _SOME, _END = 3.0, 0.1
 #: Training with more than this many times the typed budget is to be said.
 _MORE = 1.001
+#: Accelerator-hours, half a minute or so, below which a plan is said by how long one accelerator takes.
+_BRIEF = 0.01
 
 Strong = Callable[[str], str]
 
@@ -124,7 +126,18 @@ def _means(scenario: Scenario, answer: Plan) -> str:
         else ""
     )
     mfu = f"{100 * float(terms.mfu):.0f}% MFU"
-    return f"{compute} ({hours(answer.gpu_hours)} hours of {terms.hardware.name}, {cost}{mfu})".replace(") (", "; ", 1)
+    return f"{compute} ({_machine_time(answer, terms.hardware.name)}, {cost}{mfu})".replace(") (", "; ", 1)
+
+
+def is_brief(answer: Plan) -> bool:
+    """Whether one accelerator does it in less than half a minute or so: how many there are is then no question."""
+    return answer.gpu_hours is not None and answer.gpu_hours < _BRIEF
+
+
+def _machine_time(answer: Plan, name: str) -> str:
+    """Accelerator-hours; of what one accelerator does in no time, how long one takes: that can be pictured."""
+    taken = answer.gpu_hours or 0.0
+    return f"{duration(taken / 24)} of one {name}" if is_brief(answer) else f"{hours(taken)} hours of {name}"
 
 
 def _unreached(answer: Plan) -> list[str]:

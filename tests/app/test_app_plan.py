@@ -56,6 +56,17 @@ def test_a_budget_is_typed_as_people_write_it_and_nonsense_is_answered_in_words(
 
 
 def test_a_plan_on_a_doubtful_fit_warns(open_page) -> None:
-    at = calm(open_page("plan", law="chinchilla", budget="1e22"))
+    at = calm(open_page("plan", runs="cerebras_gpt", law="chinchilla", budget="1e22"))
     assert "stands on a doubtful fit" in words(at.markdown)
     assert start(at)["warning"].startswith("The best size lies"), "the budget is inside the runs, the size is not"
+
+
+def test_a_budget_of_no_time_is_no_question_of_accelerators_but_of_this_machine(open_page) -> None:
+    at = calm(open_page("plan"))  # runs of up to 2.31e13 FLOPs
+    assert "seconds of one H100 SXM 80GB" in words(at.markdown)
+    assert not [m for m in at.metric if m.label in ("Cost", "Time", "Energy")], "they would all say next to nothing"
+    calm(at.button(key="plan_here").click().run())
+    assert (url(at)["hardware"], url(at)["gpus"]) == ("this machine", "1")
+    assert "this machine" in next(m.value for m in at.markdown if m.value.startswith("### "))
+    at.text_input(key="budget").set_value("1e22").run()
+    assert "Time" in [m.label for m in calm(at).metric]

@@ -34,7 +34,7 @@ from scaling_core.planning.figures import (
     size,
 )
 from scaling_core.planning.valley import valley
-from scaling_core.planning.words import sentence, untold
+from scaling_core.planning.words import is_brief, sentence, untold
 from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_count, format_flops, format_number
 
@@ -74,6 +74,15 @@ def test_a_metric_is_shown_as_itself_with_the_low_end_first() -> None:
 def test_a_goal_of_a_metric_is_shown_as_the_metric() -> None:
     asked = Scenario(loss=0.2)
     assert sentence(asked, plan(law_of(ACCURACY), asked), metric=ACCURACY).startswith("Reaching accuracy 0.8000 takes")
+
+
+def test_what_one_accelerator_does_in_no_time_is_said_by_its_time() -> None:
+    terms = Terms(get_hardware("H100 SXM 80GB"), mfu=0.4, n_gpus=256)
+    brief, longer = Scenario(2.31e14, terms=terms), Scenario(1e18, terms=terms)
+    # C / (989.4e12 FLOP/s at peak × 0.4) = 0.584 s, whatever the number of accelerators; 1e18 takes 0.702 hours
+    assert "(0.58 seconds of one H100 SXM 80GB, under $0.01 at" in sentence(brief, plan(BESIROGLU, brief))
+    assert "(0.702 hours of H100 SXM 80GB, $1." in sentence(longer, plan(BESIROGLU, longer))
+    assert [is_brief(plan(BESIROGLU, s)) for s in (brief, longer, Scenario(2.31e14))] == [True, False, False]
 
 
 def test_a_loss_reads_as_before() -> None:
@@ -174,7 +183,13 @@ def test_numbers_are_written_as_people_write_them(written: str, text: str) -> No
 def test_next_to_nothing_and_what_no_suffix_names_are_written_for_a_person() -> None:
     assert (money(0.0), money(3e-19), money(0.5), money(1.75e17)) == ("$0", "under $0.01", "$0.50", "$1.75e17")
     assert (hours(7e-19), hours(0.52), hours(1000.0), hours(7.02e16)) == ("under 0.001", "0.520", "1,000", "7.02e16")
-    assert (duration(1e-20), duration(1e20)) == ("under 0.001 seconds", "2.74e17 years")
+    assert (duration(1e-20), duration(1e20)) == ("under 1 µs", "2.74e17 years")
+    assert [duration(s / 86_400) for s in (2.3e-3, 4.56e-5, 0.0999, 0.58)] == [
+        "2.3 ms",
+        "46 µs",
+        "100 ms",
+        "0.58 seconds",
+    ]
     assert (energy(1e-20), energy(5.4e16)) == ("under 0.001 kWh", "54.0M TWh")
     assert (carbon(1e-9), carbon(47.9), carbon(239_000.0)) == ("under 0.001 kg", "47.9 kg", "239 t")
     assert (size(0.045), size(2.55e15), size(7e9)) == ("under 1", "2.55e15", "7.00B")
