@@ -184,7 +184,10 @@ def _read_typed(text: str) -> dict[str, float]:
 
 
 def _listable(text: str) -> str:
-    return quote(text, safe=_PLAIN_IN_LIST)
+    # Space at either end would be lost where the text is read.
+    bare = text.strip()
+    lead, rest = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if bare else ""
+    return quote(lead, safe="") + quote(bare, safe=_PLAIN_IN_LIST) + quote(rest, safe="")
 
 
 def _check_names(names: Iterable[str], known: tuple[str, ...], what: str) -> None:

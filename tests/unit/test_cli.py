@@ -291,16 +291,17 @@ def files(tmp_path: Path, grid_csv: str, fit_json: str, root: Path) -> Files:
     }
     for name, text in written.items():
         (tmp_path / name).write_text(text)
+    (empty := tmp_path / "bare").mkdir()
     paths = {name: str(tmp_path / name) for name in (*written, "missing.csv", "missing.json")}
     return {**paths, "grid": grid_csv, "fit": fit_json, "gpt3": str(root / "sample_runs" / "gpt3.csv"),
-            "folder": str(tmp_path)}  # fmt: skip
+            "bare": str(empty)}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
         ("inspect {missing.csv}", ("missing.csv", "no such file")),
-        ("inspect {folder}", ("folder",)),
+        ("inspect {bare}", ("bare",)),
         ("inspect {empty.csv}", ("empty.csv",)),
         ("inspect {grid} --map loss", ("loss=val_loss",)),
         ("inspect {grid} --map nothing=loss", ("nothing",)),

@@ -309,9 +309,9 @@ def test_draws_that_cannot_reach_a_loss_are_told() -> None:
     draws[:, 0] = 1.7 + 0.01 * np.arange(1, 21)
     basis = replace(SARDANA, draws=draws)
     told = plan(basis, Scenario(loss=1.855)).notes
-    assert "25% of the draws of the law say that this loss cannot be reached; the intervals are of the others." in told
+    assert "25% of the draws of the law say that this cannot be reached; the intervals are of the others." in told
     most = plan(basis, Scenario(loss=1.755))
-    assert "75% of the draws of the law say that this loss cannot be reached; so no interval is given." in most.notes
+    assert "75% of the draws of the law say that this cannot be reached; so no interval is given." in most.notes
     assert "tokens" not in most.intervals
     assert not any("draws" in note for note in plan(basis, Scenario(loss=1.95)).notes)
     assert not any("draws" in note for note in plan(basis, Scenario(1e22)).notes)
