@@ -53,7 +53,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 #: Names of a loss, exact but for what says split and unit ("val", "ppl"), which are read from the words.
 LOSS_ALIASES = (
     "loss", "val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss", "train_loss", "training_loss",
-    "final_loss", "L_val", "val_L", "L_test", "cross_entropy", "ce_loss", "nll",
+    "final_val_loss", "final_eval_loss", "final_loss", "best_val_loss", "final_train_loss", "L_val", "val_L", "L_test",
+    "cross_entropy", "ce_loss", "nll", "lm_loss",
     "L", "l", "perplexity", "ppl", "val_ppl", "val_perplexity",
     "eval_ppl", "eval_perplexity", "valid_ppl", "test_ppl", "train_ppl", "log_ppl", "log_perplexity", "bpb",
     "val_bpb", "eval_bpb", "test_bpb", "train_bpb", "bits_per_byte", "val_bits_per_byte", "bits_per_token",

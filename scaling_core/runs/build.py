@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -43,6 +45,7 @@ _LARGEST_COUNT = 1e18
 _SMALLEST_MODEL = 1e4  # parameters; smaller numbers in a name are rather a count of runs
 #: Medians below these are rather counts of millions or billions, even of models that train in seconds.
 _SMALLEST = {"params": 1e3, "tokens": 1e4}
+_NUMBER = re.compile(r"-?\d[\d.e+-]*")
 _PERPLEXITY_LIKE = 15.0  # nats per token; an untrained model of 100,000 tokens has 11.5
 
 
@@ -318,9 +321,13 @@ def _nothing_left(file: str, rows: int, rejected: list[tuple[int, str, str]], me
             where=file,
             fix="Say which column is the loss, or that there is none.",
         )
-    line, reason, _ = rejected[0]
+    kinds = [_NUMBER.sub("", reason) for _, reason, _ in rejected]
+    counts = Counter(kinds)
+    # The commonest kind; of equals that of the first row. A row before the others may only hold settings.
+    chosen = kinds.index(max(counts, key=counts.__getitem__))
+    line, reason, _ = rejected[chosen]
     return UserError(
-        f"None of the {rows:,} rows can be used. The first: {reason}",
+        f"None of the {rows:,} rows can be used. {'Most' if chosen else 'The first'}: {reason}",
         where=f"{file}, line {line}",
         fix="Correct the rows, or say which columns are meant.",
     )

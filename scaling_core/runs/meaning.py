@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import loss_split_of, loss_unit_of
@@ -11,9 +12,12 @@ from scaling_core.runs.loss_units import LOSS_UNITS, LossUnit
 from scaling_core.runs.numbers import to_numbers
 from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import RawTable
+from scaling_core.runs.readers.binary import unknown_log
 from scaling_core.runs.schema import COLUMNS, PREDICTORS, Note
 
 _SIZES = (*PREDICTORS, "params_non_embedding")
+#: Extensions of what programs print, rather than of tables.
+_PRINTED = (".log", ".out", ".txt", ".err")
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,17 @@ def _require_size(raw: RawTable, file: str, mapping: dict[str, str], guess: Gues
     if any(canonical in mapping for canonical in _SIZES):
         return
     refused = "".join(f" “{name}” {why}." for name, why in guess.refused.items())
+    if not mapping and raw.format.startswith("CSV") and PurePath(file).suffix.lower() in _PRINTED:
+        raise unknown_log(file)
     if raw.frame.shape[1] == 1 and raw.format.startswith("CSV"):
         refused += " Are the columns separated by commas, tabs, semicolons or pipes?"
+    given = ", or give what no column holds: typed.params=RUN:124e6"
+    if "step" in mapping:
+        given += ", product.tokens=step*524288 (the tokens of a step)"
     raise UserError(
         f"No column for parameters, tokens or FLOPs was found. The file has: {_listed(raw)}.{refused}",
         where=file,
-        fix="Name a column params, tokens or flops, or say which one it is, like params=my_column.",
+        fix=f"Name a column params, tokens or flops, or say which one it is, like params=my_column{given}.",
     )
 
 

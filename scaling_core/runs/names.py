@@ -31,7 +31,7 @@ def run_names(
         text = _as_text(named)
         nameless = (text == "").to_numpy()
         return text.where(~nameless, _numbered(position)) if nameless.any() else text, ()
-    if steps is None:
+    if steps is None or not len(steps):  # none where every row was rejected
         return _numbered(position), ()
     count = _count_restarts(steps, params)
     if count[-1] == 0:

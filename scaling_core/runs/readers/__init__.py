@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from scaling_core.errors import UserError
 from scaling_core.runs.raw import RawTable
 from scaling_core.runs.readers.base import FolderReader, Likeness, Reader
-from scaling_core.runs.readers.binary import refuse_binary
+from scaling_core.runs.readers.binary import refuse_binary, unknown_log
 from scaling_core.runs.readers.delimited import DelimitedReader
 from scaling_core.runs.readers.excel import ExcelReader
 from scaling_core.runs.readers.huggingface import HuggingFaceReader
-from scaling_core.runs.readers.jsonl import JsonReader
+from scaling_core.runs.readers.jsonl import BEGINS_WITH_DATE, JsonReader
 from scaling_core.runs.readers.keras import KerasReader
 from scaling_core.runs.readers.lightning import LightningReader
 from scaling_core.runs.readers.litgpt import LitgptReader
 from scaling_core.runs.readers.litgpt_csv import LitgptCsvReader
+from scaling_core.runs.readers.megatron import MegatronReader
 from scaling_core.runs.readers.mlruns import MlrunsReader
 from scaling_core.runs.readers.modded_nanogpt import ModdedNanoGptReader
 from scaling_core.runs.readers.nanochat import NanochatReader
@@ -45,6 +46,7 @@ READERS: tuple[Reader, ...] = (
     LitgptReader(),
     NanochatReader(),
     ModdedNanoGptReader(),
+    MegatronReader(),
     JsonReader(),
     DelimitedReader(),
 )
@@ -80,6 +82,8 @@ def recognise(upload: Upload, max_bytes: int | None = None) -> Candidate:
     candidates = detect(upload)
     if not candidates:
         refuse_binary(upload.head, upload.name)
+    if isinstance(candidates[0].reader, DelimitedReader) and BEGINS_WITH_DATE.match(upload.head):
+        raise unknown_log(upload.name)
     return candidates[0]
 
 

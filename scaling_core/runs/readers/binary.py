@@ -63,3 +63,13 @@ def refuse_binary(head: bytes, file: str) -> NoReturn:
 
 def _signature(head: bytes) -> tuple[str, str] | None:
     return next(((what, fix) for mark, what, fix in _SIGNATURES if head.startswith(mark)), None)
+
+
+def unknown_log(file: str) -> UserError:
+    """Say that a text is what some program prints, which no reader here knows."""
+    return UserError(
+        "It looks like the printed log of a tool that is not known here: no line of it begins a table.",
+        where=file,
+        fix="Give what the tool writes beside it (TensorBoard events, a W&B run or export, JSON Lines, CSV), "
+        "or a table with a row a run or a step.",
+    )

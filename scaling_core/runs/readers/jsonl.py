@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from scaling_core.runs.upload import Upload
 
 _SURE_DIGITS = 18  # an integer of more digits may not fit 64 bits, and is kept as a float
 _MAX_DEPTH = 16
+#: A printed log may begin so, as in [2024-04-17 09:42:26]; JSON does not.
+BEGINS_WITH_DATE = re.compile(rb"\s*\[\s*\d{4}-\d\d-\d\d")
 _FIX = "Give one JSON object a line, or an array of objects, each a run or checkpoint."
 _JSON_ERRORS = (ValueError, RecursionError)
 Parsed = tuple[int, dict[str, Any]]
@@ -38,6 +41,8 @@ class JsonReader:
             return UNLIKE
         start = as_utf8(upload.head, upload.name)[0].lstrip()
         after = start[1:].lstrip()[:1]
+        if BEGINS_WITH_DATE.match(start):
+            return UNLIKE
         if start.startswith(b"{") or (start.startswith(b"[") and after in (b"", *_bytes_of(b'{["]-0123456789tfnNI'))):
             bonus = extension_bonus(upload.name, ".json", ".jsonl", ".ndjson")
             return Likeness(0.9 + bonus, f"it is text that begins with “{start[:1].decode()}”, as JSON does")

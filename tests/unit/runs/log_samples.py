@@ -110,3 +110,31 @@ def trainer_state(upto: int = 1000, tokens: float = 1e9, offset: float = 0.0) ->
     state = {"best_metric": None, "epoch": upto / 1000, "global_step": upto, "log_history": history, "max_steps": 1000,
              "num_input_tokens_seen": 0, "total_flos": flops, "train_batch_size": 8}  # fmt: skip
     return json.dumps(state, indent=2, sort_keys=True)
+
+
+#: Two validations, the second of them also printed for the test set.
+MEGATRON = """\
+  seq_length ...................................... 2048
+  global_batch_size ............................... 64
+Total number of parameters in billions: 0.35
+[before the start of training step] datetime: 2025-01-01 00:00:00
+ [2025-01-01 00:00:09] iteration      100/     200 | consumed samples:         6400 | elapsed time per iteration (ms): \
+812.5 | throughput per GPU (TFLOP/s/GPU): 98.1 | learning rate: 1.000000E-04 | global batch size:    64 | \
+lm loss: 6.250000E+00 | loss scale: 1.0 | grad norm: 1.302 | number of skipped iterations:   0 |
+ validation loss at iteration 100 | lm loss value: 6.125000E+00 | lm loss PPL: 4.571449E+02 |
+ [2025-01-01 00:00:18] iteration      200/     200 | consumed samples:        19200 | elapsed time per iteration (ms): \
+810.0 | throughput per GPU (TFLOP/s/GPU): 98.2 | learning rate: 1.000000E-05 | global batch size:   128 | \
+lm loss: 5.500000E+00 | loss scale: 1.0 | grad norm: 1.100 | number of skipped iterations:   0 |
+ validation loss at iteration 200 on validation set | lm loss value: 5.375000E+00 | lm loss PPL: 2.159426E+02 |
+ validation loss at iteration 200 on test set | lm loss value: 5.750000E+00 | lm loss PPL: 3.141907E+02 |
+"""
+NEOX = """\
+ samples/sec: 41.2 | iteration       10/  320 | elapsed time per iteration (ms): 1552.8 | learning rate: 1.875E-06 | \
+approx flops per GPU: 38.2TFLOPS | lm_loss: 1.0953E+01 | loss scale: 4096.0 | number of skipped iterations:   0 |
+ validation results at iteration 10 | lm_loss value: 1.0875E+01 | lm_loss_ppl value: 5.2838E+04 |
+"""
+OLMO = """\
+[2024-01-02 03:04:05] INFO     [olmo.train:816, rank=0] [step=1/100]
+    train/CrossEntropyLoss=11.25
+    throughput/total_tokens=4,194,304
+"""

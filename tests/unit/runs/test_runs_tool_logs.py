@@ -206,3 +206,43 @@ def refusal(name: str, data: bytes) -> UserError | None:
         return error
     assert 0 < len(found.raw.frame) <= data.count(b"\n") + 1
     return None
+
+
+def test_megatron_counts_the_samples_consumed_and_leaves_the_test_set_out() -> None:
+    runs = table(logs.MEGATRON, "log.txt")
+    assert runs.frame["step"].tolist() == [100, 200]
+    assert runs.frame["loss"].tolist() == [6.125, 5.375]
+    assert runs.curves["train_loss"].tolist() == [6.25, 5.5]
+    # The batch grew on the way: 19,200 samples, not 200 steps of 64.
+    assert runs.frame["tokens"].tolist() == [6400 * 2048, 19200 * 2048]
+    assert runs.frame["params"].tolist() == [0.35e9] * 2
+    assert "rounded, in billions" in notes(runs)
+
+
+def test_gpt_neox_lines_are_read_and_what_no_line_states_is_asked_for() -> None:
+    with pytest.raises(UserError, match=r"product\.tokens=step"):
+        table(logs.NEOX, "log.txt")
+    runs = table(logs.NEOX, "log.txt", "product.tokens=step*1024;typed.params=log:160e6")
+    assert runs.frame[["step", "tokens", "params", "loss"]].to_numpy().tolist() == [[10, 10240, 160e6, 10.875]]
+
+
+def test_a_printed_log_of_an_unknown_tool_is_called_that() -> None:
+    with pytest.raises(UserError, match="printed log of a tool that is not known") as caught:
+        table(logs.OLMO, "train.log")
+    assert "JSON Lines, CSV" in caught.value.fix
+
+
+def test_rows_without_any_positive_loss_are_an_error_and_no_crash() -> None:
+    lines = [
+        '{"event": "config", "lr": 1e-6}',
+        *(f'{{"step": {i}, "loss": {-0.5 - i}, "tokens": 9}}' for i in range(3)),
+    ]
+    with pytest.raises(UserError, match="None of the 4 rows can be used"):
+        table("\n".join(lines), "train_log.jsonl")
+
+
+def test_names_of_final_losses_are_known() -> None:
+    text = "model_type,num_params,num_tokens,final_train_loss,final_val_loss,best_val_loss\na,1e6,1e8,3.0,3.5,3.4\n"
+    runs = table(text, "all_results.csv")
+    assert runs.frame["loss"].tolist() == [3.5]
+    assert "because of its words" not in notes(runs)
