@@ -21,6 +21,8 @@ from scaling_core.runs import RunTable, safe_csv
 from scaling_core.units import format_flops
 
 _LOG = logging.getLogger("scaling_explorer")
+#: FLOPs below which a table counts in 10^9.
+_FEW_FLOPS = 1e16
 _BADGE = {"good": ("green", ":material/verified:"), "doubtful": ("orange", ":material/help:"),
           "failed": ("red", ":material/error:")}  # fmt: skip
 
@@ -190,10 +192,15 @@ def table(rows: pd.DataFrame, name: str) -> None:
 
 
 def _readable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Compute in units of 10^18: as plain numbers it is beyond what a browser's integers hold."""
+    """Compute in units of a power of ten: as plain numbers it is beyond what a browser's integers hold."""
     if "flops" not in rows:
         return rows
-    return rows.assign(flops=rows["flops"] / 1e18)
+    return rows.assign(flops=rows["flops"] / 10.0 ** _flops_power(rows))
+
+
+def _flops_power(rows: pd.DataFrame) -> int:
+    """The unit of compute in a table: 10^18, or 10^9 where even the largest run would be a small part of that."""
+    return 9 if "flops" in rows and rows["flops"].max() < _FEW_FLOPS else 18
 
 
 def _column_formats(rows: pd.DataFrame) -> dict[str, st.column_config.NumberColumn]:
@@ -202,7 +209,10 @@ def _column_formats(rows: pd.DataFrame) -> dict[str, st.column_config.NumberColu
                "predicted": "%.4f", "residual": "percent", "beyond": "%.3g", "tokens_per_param": "%.3g"}  # fmt: skip
     bare = {c: c.removesuffix("_low").removesuffix("_high").removesuffix("_non_embedding") for c in rows.columns}
     known = {c: st.column_config.NumberColumn(format=formats[b]) for c, b in bare.items() if b in formats}
-    return {**known, "flops": st.column_config.NumberColumn("flops, 10¹⁸", format="%.4g")}
+    return {
+        **known,
+        "flops": st.column_config.NumberColumn(f"flops, 10{'⁹' if _flops_power(rows) == 9 else '¹⁸'}", format="%.4g"),
+    }
 
 
 def json_download(label: str, value: dict, name: str, key: str) -> None:

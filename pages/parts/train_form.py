@@ -195,9 +195,10 @@ def _show(ladder: Ladder) -> None:
     """The ladder as dots, what it takes, and the button that starts it."""
     dots = ladder.dots
     frame.chart(
-        ladder_chart(dots, frame.palette(), height=_CHART_HEIGHT), key="ladder_plan",
+        ladder_chart(dots, frame.palette(), unit=_unit(ladder), height=_CHART_HEIGHT), key="ladder_plan",
+        rows=dots[["run", "role", "params", "tokens", "flops", "estimate_s"]],
         alt_text=f"{len(dots)} planned runs: parameters from {format_count(dots['params'].min())} to "
-        f"{format_count(dots['params'].max())}, tokens from {format_count(dots['tokens'].min())} to "
+        f"{format_count(dots['params'].max())}, {_unit(ladder)}s from {format_count(dots['tokens'].min())} to "
         f"{format_count(dots['tokens'].max())}",
     )  # fmt: skip
     st.markdown(estimate(ladder))
@@ -208,10 +209,14 @@ def _buttons(ladder: Ladder) -> None:
               on_click=_launch, args=(ladder,))  # fmt: skip
 
 
+def _unit(ladder: Ladder) -> str:
+    return "token" if ladder.facts.shape.kind == "text" else "example"
+
+
 def estimate(ladder: Ladder) -> str:
     """What a ladder takes, in one line."""
     sizes = len({r.params for r in ladder.runs})
-    unit = "tokens" if ladder.facts.shape.kind == "text" else "examples"
+    unit = f"{_unit(ladder)}s"
     slots = f"{ladder.slots} run{'s' if ladder.slots != 1 else ''} at once"
     parts = [f"**{len(ladder.runs)} runs** of {sizes} size{'s' if sizes != 1 else ''}",
              f"about **{duration(ladder.seconds / _DAY_S)}** with {slots}",

@@ -27,6 +27,7 @@ from scaling_core.jobs.watching import (
     results_stamp,
     spec_of,
     training_lines,
+    unit_of,
     watched,
 )
 from scaling_core.training.data import open_source
@@ -68,8 +69,9 @@ def _law(ladder: Ladder) -> None:
         with left:
             if len(now.done) or len(now.coming):
                 _chart(_law_figure(ladder, _dropped(jobs), results_stamp(ladder.folder), frame.palette() is frame.DARK),
-                       "ladder_law", f"Loss against tokens of {len(now.done)} runs that have ended"
+                       "ladder_law", f"Loss against {unit_of(ladder)}s of {len(now.done)} runs that have ended"
                        f"{', with the law at each size' if now.curves is not None else ''}")  # fmt: skip
+                frame.folded("data_ladder_law", "Data", ":material/table:", lambda: frame.table(_runs(now), "ladder"))
                 st.caption(legend(now, forecast_spec(ladder).level))
             else:
                 st.info("Points appear here as runs end; from about six of them a law is drawn through them.",
@@ -77,8 +79,16 @@ def _law(ladder: Ladder) -> None:
         with right:
             places = dots(ladder.folder, jobs)
             if len(places):
-                _chart(ladder_chart(places, frame.palette()), "ladder_dots",
-                       f"{len(places)} runs on the plane of parameters and tokens by their state")  # fmt: skip
+                unit = unit_of(ladder)
+                _chart(ladder_chart(places, frame.palette(), unit=unit), "ladder_dots",
+                       f"{len(places)} runs on the plane of parameters and {unit}s by their state")  # fmt: skip
+
+
+def _runs(now: Watched) -> pd.DataFrame:
+    """The chart's points and rings as a table: what has ended, and what is forecast with its interval."""
+    shown = ["run", "params", "tokens", "flops", "loss", "predicted", "low", "high"]
+    rows = pd.concat([part for part in (now.done, now.coming) if len(part)], ignore_index=True)
+    return rows[[name for name in shown if name in rows]]
 
 
 def _chart(figure: Figure, key: str, alt: str) -> None:
@@ -99,7 +109,8 @@ def _watched(_ladder: Ladder, dropped: tuple[str, ...], stamp) -> Watched:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _law_figure(_ladder: Ladder, dropped: tuple[str, ...], stamp, dark: bool) -> Figure:
     now = _watched(_ladder, dropped, stamp)
-    return growing_chart(now.done, frame.DARK if dark else frame.LIGHT, curves=now.curves, coming=now.coming)
+    return growing_chart(now.done, frame.DARK if dark else frame.LIGHT, curves=now.curves, coming=now.coming,
+                         unit=unit_of(_ladder))  # fmt: skip
 
 
 def legend(now: Watched, level: float) -> str:
@@ -240,7 +251,7 @@ def _curves(ladder: Ladder) -> None:
             return
         st.markdown("#### Training curves")
         _chart(_curves_figure(ladder, stamp, frame.palette() is frame.DARK), "ladder_curves",
-               f"Loss against tokens while training, of {lines['run'].nunique()} runs")  # fmt: skip
+               f"Loss against {unit_of(ladder)}s while training, of {lines['run'].nunique()} runs")  # fmt: skip
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -250,4 +261,4 @@ def _lines(_ladder: Ladder, stamp) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _curves_figure(_ladder: Ladder, stamp, dark: bool) -> Figure:
-    return training_chart(_lines(_ladder, stamp), frame.DARK if dark else frame.LIGHT)
+    return training_chart(_lines(_ladder, stamp), frame.DARK if dark else frame.LIGHT, unit=unit_of(_ladder))

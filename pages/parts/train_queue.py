@@ -32,6 +32,7 @@ _SIGNS = {
     "cancelled": "✕ cancelled",
     "interrupted": "↻ interrupted",
 }
+_SHORT_UNITS = {"second": "s", "minute": "min", "hour": "h", "day": "d", "year": "y"}
 _LIVE = ("queued", "interrupted", *ACTIVE)
 
 
@@ -130,26 +131,41 @@ def _rows(jobs: Sequence[Job]) -> list[Job]:
         "state": [_state(job) for job in jobs],
         "job": [job.name for job in jobs],
         "done": [100 * job.progress for job in jobs],
-        "left": [seconds_text(job.seconds_left) if job.state not in FINAL and job.seconds_left else "" for job in jobs],
+        "left": [_left(job) for job in jobs],
         "loss": [number_text(job.loss) for job in jobs],
         "tokens/s": [format_count(job.tokens_per_second) if job.tokens_per_second else "" for job in jobs],
         "device": [job.device for job in jobs],
         "first": [job.priority for job in jobs],
         "note": [job.message for job in jobs],
     })  # fmt: skip
-    empty = [name for name in ("tokens/s", "device", "note", "loss") if not rows[name].any()]
+    empty = [name for name in ("left", "tokens/s", "device", "note", "loss") if not rows[name].any()]
+    if all(job.state in FINAL for job in jobs):  # nothing is left to be first
+        empty.append("first")
     table = st.dataframe(
         rows.drop(columns=empty), key=_TABLE, hide_index=True, on_select="rerun", selection_mode="multi-row",
         height=min(_MOST_PX, _ROW_PX * (len(rows) + 1) + 3),
         column_config={
-            "state": st.column_config.TextColumn(width=90),
-            "job": st.column_config.TextColumn(width=120),
-            "done": st.column_config.ProgressColumn(format="%.0f%%", min_value=0.0, max_value=100.0, width=90),
-            "loss": st.column_config.TextColumn(help="Of its last steps while it trains; of validation once done."),
-            "first": st.column_config.NumberColumn("priority", width=60, help="Higher goes first."),
+            "state": st.column_config.TextColumn(width=85),
+            "job": st.column_config.TextColumn(width=100),
+            "left": st.column_config.TextColumn(width=60),
+            "tokens/s": st.column_config.TextColumn(width=60),
+            "device": st.column_config.TextColumn(width=45),
+            "done": st.column_config.ProgressColumn(format="%.0f%%", min_value=0.0, max_value=100.0, width=75),
+            "loss": st.column_config.TextColumn(
+                width=50, help="Of its last steps while it trains; of validation once done."
+            ),
+            "first": st.column_config.NumberColumn("priority", width=55, help="Higher goes first."),
         },
     )  # fmt: skip
     return [jobs[i] for i in table["selection"]["rows"] if i < len(jobs)]
+
+
+def _left(job: Job) -> str:
+    """How long it still takes, with short units: the column is narrow."""
+    if job.state in FINAL or not job.seconds_left:
+        return ""
+    count, _, unit = seconds_text(job.seconds_left).partition(" ")
+    return f"{count} {_SHORT_UNITS.get(unit.removesuffix('s'), unit)}"
 
 
 def _state(job: Job) -> str:

@@ -27,13 +27,19 @@ MAX_GROUPS = 10
 
 @dataclass(frozen=True)
 class View:
-    """Which columns stand on the axes, and how; ``y_title`` where ``y`` holds another metric than its name says."""
+    """Which columns stand on the axes, and how; titles where a column holds something else than its name says."""
 
     x: str
     y: str
     log_x: bool = True
     log_y: bool = True
     y_title: str = ""
+    x_title: str = ""
+
+
+def unit_title(name: str, unit: str) -> str:
+    """Title of a column that counts by the token, for runs that learn from something else, such as examples."""
+    return column_title(name).replace("token", unit)
 
 
 def column_title(name: str) -> str:

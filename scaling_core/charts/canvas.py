@@ -23,7 +23,8 @@ class Canvas:
 
     def x(self, name: str | None = None) -> alt.X:
         """Horizontal channel of a column, by default the view's."""
-        return x_channel(name or self.view.x, log=self.view.log_x, domain=self.x_domain)
+        title = self.view.x_title or None
+        return x_channel(name or self.view.x, log=self.view.log_x, domain=self.x_domain, title=title)
 
     def y(self, name: str | None = None, title: str | None = None) -> alt.Y:
         """Vertical channel of a column, by default the view's."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from scaling_core.charts.axes import View, column_title, domain_of, format_value
+from scaling_core.charts.axes import View, domain_of, format_value, unit_title
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.palette import Palette, spread
 
 _HEIGHT = 420
-_LOSS = column_title("loss")
 _SIZE = "Parameters N"
 
 
@@ -21,6 +20,7 @@ def growing_chart(
     *,
     curves: pd.DataFrame | None = None,
     coming: pd.DataFrame | None = None,
+    unit: str = "token",
     height: int = _HEIGHT,
 ) -> Figure:
     """Loss against tokens, a colour for each size.
@@ -33,6 +33,8 @@ def growing_chart(
         The law at each size, with its interval.
     coming : frame with ``run``, ``params``, ``tokens``, ``flops``, ``predicted``, ``low``, ``high``
         Forecasts of runs that have not ended: rings with their interval.
+    unit : str
+        What is learned from: "token" or "example".
     """
     drawn = [_points(done)]
     if coming is not None and len(coming):
@@ -41,7 +43,8 @@ def growing_chart(
     order = [format_value("params", n) for n in sizes]
     values = pd.concat([f["loss"] for f in drawn], ignore_index=True) if len(drawn) > 1 else drawn[0]["loss"]
     tokens = pd.concat([f["tokens"] for f in (*drawn, curves) if f is not None], ignore_index=True)
-    canvas = Canvas(View("tokens", "loss"), domain_of(tokens, log=True), domain_of(values, log=True, pad=0.1), palette)
+    view = View("tokens", "loss", x_title=unit_title("tokens", unit), y_title=unit_title("loss", unit))
+    canvas = Canvas(view, domain_of(tokens, log=True), domain_of(values, log=True, pad=0.1), palette)
     scale = alt.Scale(domain=order, range=spread(palette.sequence, len(order)))
     layers = [] if curves is None or curves.empty else _curves(canvas, curves, scale)
     layers += _ring_layers(canvas, drawn[1], scale) if len(drawn) > 1 else []
@@ -82,7 +85,7 @@ def _curves(canvas: Canvas, curves: pd.DataFrame, scale: alt.Scale) -> list[alt.
     band = base.mark_area(opacity=0.14, clip=True)
     line = base.mark_line(strokeWidth=1.8, clip=True)
     return [
-        band.encode(y=canvas.y("low", _LOSS), y2="high:Q", color=_size_colour(scale)),
+        band.encode(y=canvas.y("low"), y2="high:Q", color=_size_colour(scale)),
         line.encode(y=canvas.y(), color=_size_colour(scale)),
     ]
 
@@ -100,7 +103,7 @@ def _ring_layers(canvas: Canvas, rings: pd.DataFrame, scale: alt.Scale) -> list[
             ("interval", "interval")]  # fmt: skip
     ring = base.mark_point(size=110, strokeWidth=1.8, strokeDash=[3, 2], filled=False, clip=True)
     return [
-        base.mark_rule(opacity=0.6, clip=True).encode(y=canvas.y("low", _LOSS), y2="high:Q"),
+        base.mark_rule(opacity=0.6, clip=True).encode(y=canvas.y("low"), y2="high:Q"),
         ring.encode(y=canvas.y(), tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in told]),
     ]
 

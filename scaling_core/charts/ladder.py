@@ -7,7 +7,7 @@ import math
 import altair as alt
 import pandas as pd
 
-from scaling_core.charts.axes import View, domain_of, format_value
+from scaling_core.charts.axes import View, domain_of, format_value, unit_title
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.palette import Palette
@@ -18,23 +18,27 @@ from scaling_core.units import format_flops, format_number
 STATES = ("planned", "running", "done", "failed")
 _HEIGHT = 380
 _MOST_LINES = 6
+#: Share of the height above and below the dots: the labels of the lines stand there, clear of the dots.
+_ROOM = 0.2
 #: A line that crosses less of the width than this is left out: a corner has no room for its label.
 _LEAST = 0.12
 #: Counted FLOPs may differ so many times from 6ND: attention is a good part of them at small widths.
 _NEAR = 3.0
 
 
-def ladder_chart(dots: pd.DataFrame, palette: Palette, *, height: int = _HEIGHT) -> Figure:
+def ladder_chart(dots: pd.DataFrame, palette: Palette, *, unit: str = "token", height: int = _HEIGHT) -> Figure:
     """Runs of a ladder.
 
     Parameters
     ----------
     dots : frame with ``run``, ``role`` ("run" or "test"), ``params``, ``tokens``, ``flops``
         And where known ``state`` (one of ``STATES``), ``loss`` and ``estimate_s``.
+    unit : str
+        What is learned from: "token" or "example".
     """
     rows = _rows(dots)
-    view = View("params", "tokens")
-    x, y = (domain_of(rows[name], log=True, pad=0.08) for name in (view.x, view.y))
+    view = View("params", "tokens", y_title=unit_title("tokens", unit))
+    x, y = (domain_of(rows[name], log=True, pad=pad) for name, pad in ((view.x, 0.1), (view.y, _ROOM)))
     canvas = Canvas(view, x, y, palette)
     lines = _equal_compute(canvas) if _is_six_nd(dots) else []
     return Figure(alt.layer(*lines, *_dots(canvas, rows), height=height), canvas.frames)
@@ -83,7 +87,7 @@ def _dots(canvas: Canvas, rows: pd.DataFrame) -> list[alt.Chart]:
 
 
 def _equal_compute(canvas: Canvas) -> list[alt.Chart]:
-    """Lines along which 6ND is the same, a decade apart or so, each with its FLOPs at its upper end."""
+    """Lines along which 6ND is the same, a decade apart or so, each with its FLOPs at the upper end, above the dots."""
     (low_n, high_n), (low_d, high_d) = canvas.x_domain, canvas.y_domain
     first = math.ceil(math.log10(FLOPS_PER_PARAM_TOKEN * low_n * low_d))
     last = math.floor(math.log10(FLOPS_PER_PARAM_TOKEN * high_n * high_d))

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from scaling_core.charts.axes import Groups, View, column_title, format_value, group_by
+from scaling_core.charts.axes import Groups, View, column_title, format_value, group_by, unit_title
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.outside import robust_domain
@@ -25,6 +25,7 @@ def training_chart(
     color: str = "params",
     y: str = "loss",
     log_x: bool = True,
+    unit: str = "token",
     height: int = _HEIGHT,
 ) -> Figure:
     """Loss of each run against the tokens it has seen.
@@ -37,6 +38,8 @@ def training_chart(
         Column that lines are coloured by.
     y : str
         Column of the line: "loss", or what else is logged ("tokens_per_second", "grad_norm", "lr").
+    unit : str
+        What is learned from: "token" or "example".
     """
     rows = lines[(lines["tokens"] > 0) & lines["run"].notna()]
     groups = group_by(rows, color, palette)
@@ -45,8 +48,8 @@ def training_chart(
     log_y = y != "lr"
     dots = rows[rows["val_loss"].notna()] if y == "loss" and "val_loss" in rows else rows.iloc[:0]
     values = np.concatenate([train[y], dots["val_loss"]]) if len(dots) else train[y]
-    title = f"{column_title(y)}: line training, dots validation" if y == "loss" else y.replace("_", " ")
-    view = View("tokens", y, log_x=log_x, log_y=log_y, y_title=title)
+    title = f"{unit_title(y, unit)}: line training, dots validation" if y == "loss" else y.replace("_", " ")
+    view = View("tokens", y, log_x=log_x, log_y=log_y, y_title=title, x_title=unit_title("tokens", unit))
     canvas = Canvas(view, robust_domain(train["tokens"], log=log_x), robust_domain(values, log=log_y), palette)
     layers = [_lines(canvas, train, groups, color)]
     if len(dots):

@@ -76,6 +76,12 @@ def spec_of(ladder: Ladder) -> LadderSpec | None:
         return None
 
 
+def unit_of(ladder: Ladder) -> str:
+    """What its D counts: a "token" of text, or an "example" of data with labels."""
+    spec = spec_of(ladder)
+    return "token" if spec is None or spec.family == "decoder" else "example"
+
+
 def forecast_spec(ladder: Ladder) -> ForecastSpec:
     """How the ladder's law is fitted."""
     spec = spec_of(ladder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,3 +95,25 @@ def test_training_curves_keep_their_spikes() -> None:
     checked(figure)
     assert len(figure.frames.by_name["dots"]) == 12
     checked(training_chart(lines.assign(lr=0.01), LIGHT, y="lr", log_x=False), schema=False)
+
+
+def test_axes_say_what_is_learned_from() -> None:
+    done = dots().assign(loss=1.5)
+    lines = done.assign(step=1)
+    drawn = (ladder_chart(done, LIGHT, unit="example"), growing_chart(done, LIGHT, unit="example"),
+             training_chart(lines, LIGHT, unit="example"))  # fmt: skip
+    for figure in drawn:
+        text = json.dumps(figure.spec(), default=str)
+        assert "Training examples D" in text
+        assert "Training tokens D" not in text
+        assert "per token" not in text
+    assert "nats per example" in json.dumps(drawn[1].spec(), default=str)
+    assert "Loss L (nats per token)" in json.dumps(growing_chart(done, LIGHT).spec(), default=str)
+
+
+def test_the_labels_of_equal_compute_stand_above_the_dots() -> None:
+    figure = ladder_chart(dots(), LIGHT)
+    compute, tokens = figure.frames.by_name["compute"], dots()["tokens"]
+    at_top = compute[compute["tokens"] > tokens.max()]
+    assert len(at_top), "of the lines some end at the top"
+    assert at_top["tokens"].min() > tokens.max() * (tokens.max() / tokens.min()) ** 0.15
