@@ -49,7 +49,7 @@ def body() -> None:
     else:
         st.info("Only one of N, D, C and loss is known of these runs: there is nothing to draw it against. Name the "
                 "columns that hold the others.", icon=":material/info:")  # fmt: skip
-    if len(runs.curves):
+    if runs.has_curves:
         curves.section()
     own_without_loss = not runs.has_loss and st.session_state["sample"] is None
     details(runs, bool(questions) or own_without_loss)

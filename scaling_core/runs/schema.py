@@ -140,6 +140,11 @@ class RunTable:
         return replace(self, frame=frame, metric=metric, notes=(*self.notes, *_metric_notes(metric, cost)))
 
     @property
+    def has_curves(self) -> bool:
+        """Whether any run has more than its last row."""
+        return bool(len(self.curves) and self.curves.duplicated(["run", "file"]).any())
+
+    @property
     def has_loss(self) -> bool:
         """Whether any row has a loss."""
         return bool(self.frame["loss"].notna().any())

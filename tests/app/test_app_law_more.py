@@ -34,7 +34,7 @@ def test_every_section_draws_something(open_page, grid: str, section: str) -> No
 
 
 def test_findings_stand_below_the_chart_with_what_to_do(open_page) -> None:
-    at = calm(open_page("law", law="chinchilla"))
+    at = calm(open_page("law", runs="cerebras_gpt", law="chinchilla"))
     said = words(at.markdown)
     assert "What to doubt" in words(at.subheader)
     assert ":orange[" in said or ":red[" in said

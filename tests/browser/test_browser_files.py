@@ -65,7 +65,7 @@ def test_names_from_a_file_never_become_elements(app_url: str, page: Page) -> No
 
 
 def test_the_table_of_runs_can_be_taken_away_and_read_again(app_url: str, page: Page, tmp_path: Path) -> None:
-    open_page(page, app_url, "Runs")
+    open_page(page, link(app_url, runs="cerebras_gpt"), "Runs")
     path = take(page, "Table (7 rows)", "Download as CSV", tmp_path)
     again = load([Upload.from_path(path)])
     assert len(again.frame) == 7

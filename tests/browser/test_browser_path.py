@@ -59,7 +59,7 @@ def test_a_person_goes_from_a_file_with_odd_names_to_a_plan(app_url: str, page: 
 
 
 def test_a_box_dragged_over_points_is_fitted_until_it_is_cleared(app_url: str, page: Page) -> None:
-    open_page(page, link(app_url, law="power-c"), "Runs")
+    open_page(page, link(app_url, runs="cerebras_gpt", law="power-c"), "Runs")
     inside = boxes(points(page, "runs_chart"))[:4]
     drag_around(page, inside)
     expect(page.get_by_text("Fitting 4 runs inside the box")).to_be_visible(timeout=PATIENCE_MS)
@@ -75,7 +75,7 @@ def test_a_box_dragged_over_points_is_fitted_until_it_is_cleared(app_url: str, p
 
 def test_the_legend_shows_only_its_points_without_asking_the_server(app_url: str, page: Page) -> None:
     seen = watch(page)
-    open_page(page, app_url, "Runs")
+    open_page(page, link(app_url, runs="cerebras_gpt"), "Runs")
     marks = points(page, "runs_chart")
     opacity = "all => all.map(e => Number(e.getAttribute('opacity') ?? getComputedStyle(e).opacity))"
     assert min(marks.evaluate_all(opacity)) > 0.9
