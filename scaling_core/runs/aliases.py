@@ -106,7 +106,8 @@ _SCALES = {
     "zettaflop": 1e21, "zettaflops": 1e21, "zflop": 1e21, "zflops": 1e21,
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_PLURAL = re.compile(r"([A-Z]{2,})s(?![a-z])")
+# Begun only where capitals begin, so that a long row of them is looked at once.
+_PLURAL = re.compile(r"(?<![A-Z])([A-Z]{2,})s(?![a-z])")
 _PF_DAYS = re.compile(r"p(eta)?fl?o?p?s?(days?)")
 _POWER = re.compile(r"(?:×|x|\*)?\s*(?:1e|10\^|10\*\*)(\d{1,2})\)?$")
 
@@ -137,10 +138,14 @@ class Header:
         return not words.isdisjoint(self.words)
 
 
+#: Letters of a column's name that are read; what is longer is no name.
+_LONGEST_NAME = 1_000
+
+
 @lru_cache(maxsize=8192)
 def take_apart(name: str) -> Header:
     """Split a column's name into words and its unit suffix."""
-    text, scale = name.strip(), 1.0
+    text, scale = name.strip()[:_LONGEST_NAME], 1.0
     if power := _POWER.search(text):
         text, scale = text[: power.start()], 10.0 ** int(power[1])
     # "FLOPs" is one word, not "FLO" and "Ps".

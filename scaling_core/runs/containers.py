@@ -26,6 +26,10 @@ MAX_MEMBERS = 20_000
 _SUFFIXES = (".gz", ".zst", ".zstd", ".gzip")
 _ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 1
+#: What the libraries raise at a member that is damaged.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, tarfile.TarError, NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
 _FIX_BROKEN = "Copy or download it again."
 
 
@@ -303,7 +307,7 @@ def _take(
     try:
         with stream() as opened:
             data = read_stream(opened, packed, f"{container.name}, {path}", opening.bytes_left)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, tarfile.TarError, NotImplementedError, RuntimeError):
+    except _DAMAGED:
         opening.skip(container.name, path, "they are damaged or cut short")
         return
     if not data.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -27,7 +28,7 @@ MAX_CELLS = 5_000_000
 _FIX = "Save the sheet as CSV and give that."
 _BROKEN = (
     zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, TypeError, IndexError, AttributeError, ParseError,
-    RuntimeError, NotImplementedError, OverflowError,
+    RuntimeError, NotImplementedError, OverflowError, zlib.error,
 )  # fmt: skip
 Row = tuple[Any, ...]
 
