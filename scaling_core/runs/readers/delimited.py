@@ -29,6 +29,7 @@ from scaling_core.runs.readers.dialect import (
     without_comments,
 )
 from scaling_core.runs.readers.mend import mend_quotes
+from scaling_core.runs.readers.one_curve import as_one_run
 from scaling_core.runs.readers.records import Records, find_records
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.schema import Note
@@ -63,7 +64,7 @@ class DelimitedReader:
             If there is no header, no row, or too many columns.
         """
         raw = self._read(upload)
-        return unguarded(raw) if is_export(raw.frame.columns) else raw
+        return unguarded(raw) if is_export(raw.frame.columns) else as_one_run(raw, upload.name)
 
     def _read(self, upload: Upload) -> RawTable:
         data, notes = as_utf8(upload.data, upload.name)

@@ -12,7 +12,7 @@ import pytest
 from runs_helpers import notes, rejected, table
 
 from scaling_core.errors import UserError
-from scaling_core.runs import Upload, load, read
+from scaling_core.runs import Overrides, Upload, load, read
 from scaling_core.runs.gather import gather
 
 
@@ -246,3 +246,24 @@ def test_names_of_final_losses_are_known() -> None:
     runs = table(text, "all_results.csv")
     assert runs.frame["loss"].tolist() == [3.5]
     assert "because of its words" not in notes(runs)
+
+
+def test_a_file_of_tokens_and_losses_is_one_run_whose_name_may_hold_its_size() -> None:
+    text = "tokens_seen,loss\n1e6,{}\n2e6,7.5\n4e6,{}\n"
+    files = [(f"curves/curve_N{n}.csv", text.format(9 - n / 4e6, 6 - n / 4e6)) for n in (10**6, 4 * 10**6)]
+    plain = together(*files)
+    assert plain.frame[plain.frame["is_final"]]["loss"].tolist() == [5.75, 5.0]
+    uploads = [Upload(name, data.encode()) for name, data in files]
+    runs = load(uploads, Overrides.parse(r"pattern=N(?P<params>\d+)"))
+    finals = runs.frame[runs.frame["is_final"]]
+    assert finals[["params", "tokens"]].to_numpy().tolist() == [[1e6, 4e6], [4e6, 4e6]]
+
+
+def test_growing_sizes_of_data_stay_runs_of_their_own_unless_they_are_many_and_evenly_spaced() -> None:
+    sized = table("params,tokens_seen,loss\n1e6,1e8,3.5\n1e6,2e8,3.2\n1e6,4e8,3.0\n", "sweep.csv")
+    assert sized.frame["is_final"].tolist() == [True] * 3
+    data_sizes = table("tokens,loss\n1e8,3.5\n2e8,3.2\n4e8,3.0\n", "sweep.csv")
+    assert data_sizes.frame["is_final"].tolist() == [True] * 3
+    even = "".join(f"{i}e6,{9 - i / 10}\n" for i in range(1, 31))
+    curve = table(f"tokens,loss\n{even}", "curve.csv").frame
+    assert curve[curve["is_final"]]["tokens"].tolist() == [30e6]
