@@ -44,7 +44,11 @@ def axis_title(name: str) -> str:
 
 
 def _paint(drawn: CurveLines, view: CurveView) -> alt.Color:
-    legend = alt.Legend(title=column_title(view.color), symbolOpacity=1, symbolStrokeWidth=2) if len(drawn.groups.order) > 1 else None
+    legend = (
+        alt.Legend(title=column_title(view.color), symbolOpacity=1, symbolStrokeWidth=2)
+        if len(drawn.groups.order) > 1
+        else None
+    )
     scale = alt.Scale(domain=drawn.groups.order, range=drawn.groups.colours)
     return alt.Color("group:N", scale=scale, sort=drawn.groups.order, legend=legend)
 
