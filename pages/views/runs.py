@@ -22,7 +22,7 @@ _REFUSED, _ZONE = "_refused_uploads", "_drop_zone"
 #: Formats are told by content, and event files have no ending of their own: the zones take every file.
 FORMATS = (
     "Tables: CSV, TSV, JSON, JSON Lines, Parquet, Excel. Trackers: TensorBoard, W&B, MLflow, trackio. "
-    "Trainers: Hugging Face, Lightning, Keras, litgpt, nanoGPT, nanochat, modded-nanogpt. "
+    "Trainers: Hugging Face, Lightning, Keras, litgpt, nanoGPT, nanochat, modded-nanogpt, Megatron. "
     "Any of them in ZIP, tar, gzip or zstd."
 )
 
