@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -169,15 +170,19 @@ def open_section(page: Page, label: str) -> None:
 
 def choose(page: Page, label: str, option: str) -> None:
     """Pick an option of a select box by its words."""
-    script_ended(page)
     box, wanted = page.get_by_role("combobox", name=label), page.get_by_role("option", name=option, exact=True)
-    box.scroll_into_view_if_needed()
-    box.click()
-    try:
-        wanted.wait_for(timeout=5_000)
-    except PlaywrightTimeoutError:  # a section that still unfolded closed the list again
-        box.click()
-    wanted.click()
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while True:  # what is drawn meanwhile, on a busy machine, loses a click or closes a list that was just opened
+        script_ended(page)
+        box.scroll_into_view_if_needed()
+        if box.get_attribute("aria-expanded") != "true":
+            box.click()
+        try:
+            wanted.click(timeout=5_000)
+            return
+        except PlaywrightTimeoutError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def formula(page: Page) -> str:
