@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from browser_helpers import PATIENCE_MS
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET_AND_OFFLINE = [
@@ -28,6 +29,8 @@ QUIET_AND_OFFLINE = [
 WIDE = {"width": 1440, "height": 900}
 START_WITHIN_S = 60
 STOP_WITHIN_S = 5
+
+expect.set_options(timeout=PATIENCE_MS)  # five seconds, the default, are few on a busy machine
 
 Serve = Callable[..., str]
 Screenshot = Callable[[Page, str], Path]
