@@ -94,7 +94,7 @@ FALSE_FRIENDS: dict[str, frozenset[str]] = {
     | _words(
         "scale scaler min max aux auxiliary router load balance balancing balanced z kl spike spikes weight weights "
         "coef coefficient irreducible reducible pred predicted prediction fit fitted type fn function name mask rank "
-        "count reward step steps iter epoch time date accuracy acc char character bpc word grad norm"
+        "count reward downstream step steps iter epoch time date accuracy acc char character bpc word grad norm"
     ),
 }
 _NON_EMBEDDING = re.compile(r"(non|no|wo|without|excl|excluding)(emb|embed|embedding|embeddings)")

@@ -21,6 +21,7 @@ from scaling_core.runs.readers.mlruns import MlrunsReader
 from scaling_core.runs.readers.modded_nanogpt import ModdedNanoGptReader
 from scaling_core.runs.readers.nanochat import NanochatReader
 from scaling_core.runs.readers.nanogpt import NanoGptReader
+from scaling_core.runs.readers.olmo import OlmoReader
 from scaling_core.runs.readers.parquet import ParquetReader
 from scaling_core.runs.readers.tensorboard import TensorBoardReader
 from scaling_core.runs.readers.trackers import MlflowReader, TrackioReader
@@ -47,6 +48,7 @@ READERS: tuple[Reader, ...] = (
     NanochatReader(),
     ModdedNanoGptReader(),
     MegatronReader(),
+    OlmoReader(),
     JsonReader(),
     DelimitedReader(),
 )

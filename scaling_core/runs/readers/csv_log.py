@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from scaling_core.runs.guess import MAX_TEXT_SHARE
 from scaling_core.runs.logs import LINE, STEP, LoggedRun, Logs, is_known
 from scaling_core.runs.numbers import to_numbers
 from scaling_core.runs.raw import RawTable
+from scaling_core.runs.readers.base import UNLIKE, Likeness, LogReader, extension_bonus
 from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.delimited import DelimitedReader
 from scaling_core.runs.readers.dialect import find_dialect, split_rows
@@ -21,6 +24,60 @@ from scaling_core.runs.schema import Note
 from scaling_core.runs.upload import Upload
 
 _PEEK = 16 * 2**10
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A tool's table laid out as a log: the step of each row, columns to rename ("" leaves one out), and remarks."""
+
+    raw: RawTable
+    steps: pd.Series
+    rename: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+class CsvLogReader(LogReader):
+    """Reads what one tool logs as CSV, a row a step of one run.
+
+    Attributes
+    ----------
+    why : str
+        What tells its files, as shown to people.
+    score : float
+        How surely.
+    extensions : tuple of str
+    """
+
+    why: ClassVar[str]
+    score: ClassVar[float]
+    extensions: ClassVar[tuple[str, ...]] = (".csv",)
+
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether a table with these columns is of the tool."""
+        raise NotImplementedError
+
+    def lay_out(self, raw: RawTable) -> Laid:
+        """Say where each row of the table stands and what its columns are called."""
+        raise NotImplementedError
+
+    def looks_like(self, upload: Upload) -> Likeness:
+        """Accept a table whose columns fit."""
+        names = header(upload)
+        if not names or not self.fits(names):
+            return UNLIKE
+        return Likeness(self.score + extension_bonus(upload.name, *self.extensions), self.why)
+
+    def logs(self, upload: Upload) -> Logs:
+        """Read the run.
+
+        Raises
+        ------
+        UserError
+            If the file has no header or no row.
+        """
+        laid = self.lay_out(DelimitedReader().read(upload))
+        notes = [Note("info", text, upload.name) for text in laid.remarks]
+        return as_logs(laid.raw, laid.steps, laid.rename, upload.name, notes)
 
 
 def header(upload: Upload) -> tuple[str, ...]:
@@ -41,11 +98,6 @@ def is_one_run(names: Sequence[str]) -> bool:
     """Whether columns can be those of one run's log: a loss, no name of a run, and no size that tells runs apart."""
     has_loss = any(is_known(n, "loss") for n in names)
     return has_loss and not any(is_run_name(n) or is_known(n, "params", "params_non_embedding") for n in names)
-
-
-def read_rows(upload: Upload) -> RawTable:
-    """Read the file as a table of its own columns; UserError if it is none."""
-    return DelimitedReader().read(upload)
 
 
 def as_logs(raw: RawTable, steps: pd.Series, rename: Mapping[str, str], file: str, notes: Sequence[Note] = ()) -> Logs:

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from scaling_core.runs.logs import Logs
 from scaling_core.runs.numbers import to_numbers
-from scaling_core.runs.readers.base import UNLIKE, Likeness, LogReader, extension_bonus
-from scaling_core.runs.readers.csv_log import as_logs, header, is_one_run, read_rows
-from scaling_core.runs.schema import Note
-from scaling_core.runs.upload import Upload
+from scaling_core.runs.raw import RawTable
+from scaling_core.runs.readers.csv_log import CsvLogReader, Laid, is_one_run
 
 _STEPS = frozenset({"step", "epoch"})
 
 
-class LightningReader(LogReader):
+class LightningReader(CsvLogReader):
     """Reads what Lightning's ``CSVLogger`` writes."""
 
     name = "Lightning CSV"
+    why = "its columns “step” and “epoch” stand beside a loss and no name of a run"
+    score = 0.75
 
-    def looks_like(self, upload: Upload) -> Likeness:
-        """Accept a table of one run with both ``step`` and ``epoch``."""
-        names = header(upload)
-        if not set(names) >= _STEPS or not is_one_run(names):
-            return UNLIKE
-        score = 0.75 + extension_bonus(upload.name, ".csv")
-        return Likeness(score, "its columns “step” and “epoch” stand beside a loss and no name of a run")
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether one run has both ``step`` and ``epoch``."""
+        return set(names) >= _STEPS and is_one_run(names)
 
-    def logs(self, upload: Upload) -> Logs:
-        """Read the run.
-
-        Averages over an epoch (``train_loss_epoch``) stand beside values of single steps (``train_loss_step``): the
-        latter are of one batch each.
-
-        Raises
-        ------
-        UserError
-            If the file has no header or no row.
-        """
-        raw = read_rows(upload)
+    def lay_out(self, raw: RawTable) -> Laid:
+        """Keep averages over an epoch (``train_loss_epoch``) and values of single steps (``train_loss_step``) apart."""
         steps = pd.Series(to_numbers(raw.frame["step"], raw.decimal).values)
         batch = [
             c for c in raw.frame.columns if c.endswith("_step") and f"{c.removesuffix('_step')}_epoch" in raw.frame
         ]
         text = f"Logged by step and averaged by epoch: {', '.join(batch)}. Both are kept."
-        return as_logs(raw, steps, {}, upload.name, [Note("info", text, upload.name)] if batch else [])
+        return Laid(raw, steps, remarks=(text,) if batch else ())

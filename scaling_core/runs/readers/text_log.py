@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.runs.logs import LINE, STEP, LoggedRun, Logs
+from scaling_core.runs.logs import LINE, MAX_METRICS, STEP, LoggedRun, Logs
 from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.schema import Note
@@ -37,11 +37,14 @@ class Grammar:
         Of lines that state a setting, by the name it will have: the group 1 is a number, 2 (if any) a unit K, M, B.
     begins : re.Pattern
         What a logged step begins with: such a line that fits no pattern is damaged.
+    metric : re.Pattern, optional
+        Of lines below a logged step that add a metric to it: the group 1 is its name, 2 a number.
     """
 
     rows: tuple[re.Pattern[str], ...]
     settings: Mapping[str, re.Pattern[str]]
     begins: re.Pattern[str]
+    metric: re.Pattern[str] | None = None
 
 
 @dataclass
@@ -66,7 +69,11 @@ def mentions(upload: Upload, pattern: re.Pattern[str]) -> bool:
     if not is_text(upload.head):
         return False
     tail = upload.data[-len(upload.head) :]
-    return any(pattern.search(part.decode(errors="replace")) for part in (upload.head, tail))
+    return any(pattern.search(_plain(part)) for part in (upload.head, tail))
+
+
+def _plain(part: bytes) -> str:
+    return _COLOURS.sub("", part.decode(errors="replace").replace("\r", "\n"))
 
 
 def parse(upload: Upload, grammar: Grammar) -> TextLog:
@@ -82,6 +89,7 @@ def parse(upload: Upload, grammar: Grammar) -> TextLog:
     parts = [current]
     rejected: list[tuple[int, str, str]] = []
     decimals: dict[str, int] = {}
+    past: set[str] = set()
     for number, line, is_cut in _lines(data.decode(errors="replace")):
         row = _row(line, grammar.rows, decimals, is_cut)
         if row is not None:
@@ -91,6 +99,11 @@ def parse(upload: Upload, grammar: Grammar) -> TextLog:
             current.settings |= pending
             pending = {}
             current.rows.append(row | {LINE: float(number)})
+        elif current.rows and grammar.metric and (found := grammar.metric.search(line)):
+            if found[1] not in decimals and len(decimals) >= MAX_METRICS:
+                past.add(found[1])
+            elif _is_whole(found[1], found[2], decimals, is_cut and found.end(2) == len(line)):
+                current.rows[-1].setdefault(found[1], _value(found[2]))
         elif grammar.begins.search(line):
             if len(rejected) < _MOST_REJECTED:
                 rejected.append((number, "The line of a step is damaged or cut short.", line))
@@ -101,7 +114,8 @@ def parse(upload: Upload, grammar: Grammar) -> TextLog:
         raise UserError(
             "No line of this log has a step that can be read.", where=upload.name, fix="Give the whole log of a run."
         )
-    return TextLog(kept, notes, tuple(rejected))
+    text = f"{len(past):,} metrics past the first {MAX_METRICS:,} were left out."
+    return TextLog(kept, (*notes, *([Note("warning", text, upload.name)] if past else [])), tuple(rejected))
 
 
 def to_logs(
@@ -136,12 +150,15 @@ def number(text: str) -> float:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield number, text and whether it may be cut, of each line; progress bars overwrite theirs."""
+    """Yield number, text and whether it may be cut, of each line, and of each that a progress bar wrote over."""
     lines = text.split("\n")
     for i, line in enumerate(lines, start=1):
-        shown = line.rstrip("\r").rsplit("\r", 1)[-1]
-        if shown:
-            yield i, _COLOURS.sub("", shown), i == len(lines)
+        written = line.rstrip("\r").split("\r")
+        for shown in written[:-1]:
+            if shown:
+                yield i, _COLOURS.sub("", shown), False
+        if written[-1]:
+            yield i, _COLOURS.sub("", written[-1]), i == len(lines)
 
 
 def _row(line: str, patterns: Sequence[re.Pattern[str]], decimals: dict[str, int], is_cut: bool) -> Row | None:
@@ -151,16 +168,26 @@ def _row(line: str, patterns: Sequence[re.Pattern[str]], decimals: dict[str, int
             for name, text in found.groupdict().items():
                 if text is None:
                     continue
-                places = len(text.partition(".")[2])
-                # The file may end within a number: then it has fewer decimals than those before it.
-                if is_cut and found.end(name) == len(line) and places < decimals.get(name, 1):
+                if not _is_whole(name, text, decimals, is_cut and found.end(name) == len(line)):
                     return None
-                decimals[name] = places
-                value = number(text)
-                # A missing value is "not logged" in a frame, so one logged as nan must be told apart.
-                row[name] = math.inf if math.isnan(value) else value
+                row[name] = _value(text)
             return row if math.isfinite(row[STEP]) else None
     return None
+
+
+def _is_whole(name: str, text: str, decimals: dict[str, int], is_last: bool) -> bool:
+    """Whether a number is all there: one in which the file ends has fewer decimals than those before it."""
+    places = len(text.partition(".")[2])
+    if is_last and places < decimals.get(name, 1):
+        return False
+    decimals[name] = places
+    return True
+
+
+def _value(text: str) -> float:
+    # A missing value is "not logged" in a frame, so one logged as nan must be told apart.
+    value = number(text)
+    return math.inf if math.isnan(value) else value
 
 
 def _settings(line: str, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, Scalar]:

@@ -133,8 +133,42 @@ NEOX = """\
 approx flops per GPU: 38.2TFLOPS | lm_loss: 1.0953E+01 | loss scale: 4096.0 | number of skipped iterations:   0 |
  validation results at iteration 10 | lm_loss value: 1.0875E+01 | lm_loss_ppl value: 5.2838E+04 |
 """
+#: An evaluation follows the step that it belongs to; its batches are counted by lines that look like steps.
 OLMO = """\
-[2024-01-02 03:04:05] INFO     [olmo.train:816, rank=0] [step=1/100]
+[2025-01-01 00:00:01] INFO     [train:135, rank=0] Total number of parameters: 190,354,176
+[2025-01-01 00:00:01] INFO     [train:136, rank=0] Number of non-embedding parameters: 151,879,680
+[2025-01-01 00:00:02] INFO     [olmo.train:700, rank=0] Pre-train system metrics
+    System/Peak GPU Memory (MB)=2,250
+[2025-01-01 00:00:05] INFO     [olmo.train:816, rank=0] [step=1/1000,epoch=0]
     train/CrossEntropyLoss=11.25
+    train/Perplexity=76,879
     throughput/total_tokens=4,194,304
+[2025-01-01 00:01:05] INFO     [olmo.train:816, rank=0] [step=500/1000,epoch=0]
+    train/CrossEntropyLoss=4.125
+    throughput/total_tokens=2,097,152,000
+[2025-01-01 00:01:06] INFO     [olmo.train:900, rank=0] Running evaluation for 'c4_en-validation'...
+[2025-01-01 00:01:08] INFO     [olmo.train:910, rank=0] [eval_step=5/16]
+[2025-01-01 00:01:10] INFO     [olmo.train:920, rank=0] arc_easy
+    eval/downstream_ce_loss/arc_easy_ce_loss=2.501
+[2025-01-01 00:01:09] INFO     [olmo.train:920, rank=0] c4_en-validation
+    eval/c4_en-validation/CrossEntropyLoss=4.250
+    eval/c4_en-validation/Perplexity=70.11
+[2025-01-01 00:02:05] INFO     [olmo.train:816, rank=0] [step=1000/1000,epoch=0]
+    train/CrossEntropyLoss=3.500
+    throughput/total_tokens=4,194,304,000
+[2025-01-01 00:02:09] INFO     [olmo.train:920, rank=0] c4_en-validation
+    eval/c4_en-validation/CrossEntropyLoss=3.625
+"""
+OLMO_CORE = """\
+2025-01-01 00:00:01 host:0 olmo_core.train:68 INFO \x1b[32m[step=10/???,epoch=1,eta=5h11m]\x1b[0m
+    train/CE loss=6.234
+    train/PPL=509.8
+    throughput/total tokens=5,242,880
+2025-01-01 00:00:02 host:0 olmo_core.train:160 INFO Running lm evals...
+2025-01-01 00:00:03 host:0 olmo_core.train:180 INFO [eval=lm,step=5/16]
+2025-01-01 00:00:04 host:0 olmo_core.train:190 INFO Finished lm evals in 2.1 seconds. Metrics:
+    c4_en-validation/CE loss=6.125
+    arc_easy (CE loss v2)=1.500
+2025-01-01 00:00:04 host:0 olmo_core.train:195 INFO Evaluation speed:
+    c4_en-validation (+variants): 2.1 sec (16 batches)
 """

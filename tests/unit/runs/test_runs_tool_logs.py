@@ -226,9 +226,33 @@ def test_gpt_neox_lines_are_read_and_what_no_line_states_is_asked_for() -> None:
     assert runs.frame[["step", "tokens", "params", "loss"]].to_numpy().tolist() == [[10, 10240, 160e6, 10.875]]
 
 
+def test_olmo_metrics_belong_to_the_step_above_them_and_the_loss_is_that_of_validation() -> None:
+    runs = table(logs.OLMO, "train.log")
+    assert runs.frame[["step", "loss", "tokens"]].to_numpy().tolist() == [
+        [500, 4.25, 2_097_152_000],
+        [1000, 3.625, 4_194_304_000],
+    ]
+    assert runs.frame["params"].tolist() == [190_354_176] * 2
+    assert runs.frame["params_non_embedding"].tolist() == [151_879_680] * 2
+    assert runs.curves["train/CrossEntropyLoss"].tolist() == [11.25, 4.125, 3.5]
+    assert runs.curves["train/Perplexity"].tolist()[0] == 76_879
+    assert "step=100/1000" in runs.sources[0].reason
+
+
+def test_olmo_core_evaluations_are_marked_as_such_and_tasks_are_no_loss() -> None:
+    raw = read(Upload("train.log", logs.OLMO_CORE.encode()))
+    assert raw.frame[
+        ["step", "eval/c4_en-validation/CE loss", "eval/downstream/arc_easy (CE loss v2)"]
+    ].values.tolist() == [[10, 6.125, 1.5]]
+    runs = table(logs.OLMO_CORE, "train.log")
+    assert runs.sources[0].mapping["loss"] == "eval/c4_en-validation/CE loss"
+    assert runs.frame["tokens"].tolist() == [5_242_880]
+
+
 def test_a_printed_log_of_an_unknown_tool_is_called_that() -> None:
+    text = "[2025-01-01 00:00:00] INFO starting\n[2025-01-01 00:00:09] INFO 10 batches done, all well\n"
     with pytest.raises(UserError, match="printed log of a tool that is not known") as caught:
-        table(logs.OLMO, "train.log")
+        table(text, "train.log")
     assert "JSON Lines, CSV" in caught.value.fix
 
 
