@@ -18,7 +18,7 @@ from scaling_core.runs.curves import curve_frame, metric_columns, unmeasured_not
 from scaling_core.runs.derive import Derived, derive
 from scaling_core.runs.guess import is_export
 from scaling_core.runs.meaning import Meaning, understand
-from scaling_core.runs.names import final_rows, run_names
+from scaling_core.runs.names import final_rows, in_order, run_codes, run_names
 from scaling_core.runs.numbers import Numbers, to_numbers
 from scaling_core.runs.overrides import Overrides
 from scaling_core.runs.raw import RawTable, rejected_frame, same_text
@@ -60,22 +60,27 @@ class _Measured:
 
 @dataclass(frozen=True)
 class _Logged:
-    """Runs and curves of a file's rows: ``names`` and ``group`` are those of the marked ``rows`` alone.
+    """Runs and curves of a file's rows: ``names`` and ``codes`` are those of the marked ``rows`` alone.
 
-    ``group`` tells runs of one name apart where the file's rows come from several files; ``along`` marks, among all
-    rows, those that lack the loss and only belong to a curve; ``metrics`` are the columns that change within a run.
+    ``codes`` numbers the runs, and tells those of one name apart where the file's rows come from several files;
+    ``along`` marks, among all rows, those that lack the loss and only belong to a curve; ``metrics`` are the columns
+    that change within a run.
     """
 
     rows: Mask
     names: pd.Series
-    group: pd.Series
+    codes: NDArray[np.intp]
     along: Mask
     metrics: tuple[str, ...]
     notes: tuple[Note, ...]
 
-    def of(self, series: pd.Series, mask: Mask) -> pd.Series:
-        """Take from names or group those of the rows in a mask of all rows."""
-        return series if mask.all() else series[mask[self.rows]].reset_index(drop=True)
+    def names_of(self, mask: Mask) -> pd.Series:
+        """Take the names of the rows in a mask of all rows."""
+        return self.names if mask.all() else self.names[mask[self.rows]].reset_index(drop=True)
+
+    def codes_of(self, mask: Mask) -> NDArray[np.intp]:
+        """Take the numbers of runs of the rows in a mask of all rows."""
+        return self.codes if mask.all() else self.codes[mask[self.rows]]
 
 
 def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> RunTable:
@@ -162,7 +167,15 @@ def _sizes(measured: _Measured, rows: int) -> dict[str, Floats]:
         values["params"] = measured.numbers["params_non_embedding"].values
     if RATIO in measured.numbers:
         values[RATIO] = measured.numbers[RATIO].values
-    return {c: np.where(np.isfinite(column) & (column > 0), column, np.nan) for c, column in values.items()}
+    return {c: column if _all_sizes(column) else _sizes_only(column) for c, column in values.items()}
+
+
+def _all_sizes(column: Floats) -> bool:
+    return bool(len(column) and column.min() > 0 and column.max() < np.inf)
+
+
+def _sizes_only(column: Floats) -> Floats:
+    return np.where(np.isfinite(column) & (column > 0), column, np.nan)
 
 
 def _judge(raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derived) -> Rejections:
@@ -180,8 +193,16 @@ def _judge(raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derive
         # A row that stands at a step may belong to a curve: whether it does is settled once its run is known.
         pending = blank & _at_a_step(measured, len(blank))
         reject_bad_loss(rejections, measured.numbers["loss"], measured.nats, loss, pending)
-    reject_repeats(rejections, raw, ~nothing)
+    if not _tells_apart(raw, meaning, measured):
+        reject_repeats(rejections, raw, ~nothing)
     return rejections
+
+
+def _tells_apart(raw: RawTable, meaning: Meaning, measured: _Measured) -> bool:
+    """Whether runs and steps alone show that no two rows are the same, as in most logs."""
+    if "run" not in meaning.mapping or "step" not in measured.numbers:
+        return False
+    return in_order(run_codes(raw.frame[meaning.mapping["run"]]), measured.numbers["step"].values)
 
 
 def _at_a_step(measured: _Measured, rows: int) -> Mask:
@@ -198,20 +219,19 @@ def _logged(
     named = frame[meaning.mapping["run"]] if "run" in meaning.mapping else None
     steps = measured.numbers["step"].values[rows] if "step" in measured.numbers else None
     names, notes = run_names(named, steps, derived.values["params"][rows], place, file)
-    group = names
-    if is_export(raw.frame.columns):
-        # Files that were joined before may use one name twice.
-        group = frame["file"].reset_index(drop=True).astype("str") + "\n" + names
+    # Of files that were joined before, two may use one name.
+    own = is_export(raw.frame.columns)
+    codes = run_codes(frame["file"].reset_index(drop=True).astype("str") + "\n" + names if own else names)
     along = np.zeros(len(rows), dtype=bool)
     if steps is None:
-        return _Logged(rows, names, group, along, (), notes)
-    metrics = metric_columns(frame, group, frozenset(meaning.mapping.values()) | raw.settings)
+        return _Logged(rows, names, codes, along, (), notes)
+    metrics = metric_columns(frame, codes, frozenset(meaning.mapping.values()) | raw.settings)
     if meaning.can_convert_loss:
         loss = measured.numbers["loss"].values[rows]
-        along[place], faulty = without_loss(frame, group, loss, metrics, raw.is_log)
+        along[place], faulty = without_loss(frame, codes, loss, metrics, raw.is_log)
         rejections.add(_marked(place[faulty], len(rows)), f"The loss (“{meaning.mapping['loss']}”) is blank.")
         notes = (*notes, *unmeasured_notes(names, along[place], meaning.mapping["loss"], file))
-    return _Logged(rows, names, group, along, tuple(metrics), notes)
+    return _Logged(rows, names, codes, along, tuple(metrics), notes)
 
 
 def _marked(place: NDArray[np.intp], rows: int) -> Mask:
@@ -242,12 +262,11 @@ def _frame(
     numeric = {c: measured.numbers[c].values for c in COLUMNS if c in measured.numbers}
     numeric |= {c: derived.values[c] for c in PREDICTORS} | {"loss": measured.nats}
     rows = _taken(raw.frame, fitted)
-    columns: dict[str, object] = {"run": logged.of(logged.names, fitted)}
+    columns: dict[str, object] = {"run": logged.names_of(fitted)}
     columns |= {c: _values(numeric[c], fitted) for c in COLUMNS if c in numeric}
     columns |= _origin(rows, _values(raw.line, fitted), file)
-    columns["is_final"] = final_rows(
-        logged.of(logged.group, fitted), _values(numeric["step"], fitted) if "step" in numeric else None
-    )
+    steps = _values(numeric["step"], fitted) if "step" in numeric else None
+    columns["is_final"] = final_rows(logged.codes_of(fitted), steps)
     columns |= {name: rows[own].reset_index(drop=True) for name, own in _further(raw.frame, meaning).items()}
     # Columns are taken as they are: what a large file holds is not copied once more.
     return pd.DataFrame(columns, copy=False)
@@ -292,7 +311,7 @@ def _curves(
     rows = _taken(raw.frame, shown)
     metrics = {titles[own]: rows[own].reset_index(drop=True) for own in logged.metrics if own in titles}
     origin = same_text(file, len(rows))
-    return curve_frame(logged.of(logged.names, shown), origin, {c: v[shown] for c, v in known.items()}, metrics)
+    return curve_frame(logged.names_of(shown), origin, {c: v[shown] for c, v in known.items()}, metrics)
 
 
 def _further(rows: pd.DataFrame, meaning: Meaning) -> dict[str, str]:
@@ -352,20 +371,27 @@ def _closing_notes(frame: pd.DataFrame, meaning: Meaning, rejected: int, file: s
     if rejected:
         text = f"{rejected:,} row{'s' * (rejected > 1)} could not be used; each is listed with its reason."
         notes.append(Note("warning", text, file))
-    median = frame["loss"].median()
-    if meaning.loss_unit == "nats" and median > _PERPLEXITY_LIKE:
-        text = f"The median loss is {median:.3g}, too much for nats per token: is it perplexity?"
+    loss = frame["loss"].to_numpy()
+    if meaning.loss_unit == "nats" and _mostly(loss > _PERPLEXITY_LIKE, loss):
+        text = f"The median loss is {np.nanmedian(loss):.3g}, too much for nats per token: is it perplexity?"
         notes.append(Note("warning", text, file))
     notes += _unknown_notes(frame, file)
     for name, least in _SMALLEST.items():
-        if (small := frame[name].median()) < least:
+        sizes = frame[name].to_numpy()
+        if _mostly(sizes < least, sizes):
+            small = np.nanmedian(sizes)
             text = f"The median of {COLUMNS[name].title.lower()} is only {small:.3g}: are they in millions or billions?"
             notes.append(Note("warning", f"{text} Write the unit into the cells (70M) or the header (params_M).", file))
     for name, symbol in (("params", "N"), ("tokens", "D")):
-        if len(frame) > 1 and frame[name].nunique() == 1:
+        if len(frame) > 1 and frame[name].min() == frame[name].max():
             text = f"All rows have the same {symbol}, so how the loss depends on {symbol} cannot be fitted."
             notes.append(Note("warning", text, file))
     return notes
+
+
+def _mostly(marked: Mask, values: Floats) -> bool:
+    """Whether most of the values that are known are marked; quicker than their median, which then is, too."""
+    return bool(2 * np.count_nonzero(marked) > len(values) - np.count_nonzero(np.isnan(values)))
 
 
 def _unknown_notes(frame: pd.DataFrame, file: str) -> list[Note]:

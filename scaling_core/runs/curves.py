@@ -15,15 +15,15 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 #: Names of the time since a run began, in seconds, the most telling first.
 _SECONDS = ("seconds", "elapsedseconds", "elapsed", "elapsedtime", "timeelapsed", "runtime", "walltime")
+_PART = 10_000
 _CALENDAR = 1e8  # more seconds than this since the run began are rather seconds since 1970
 
 
-def metric_columns(frame: pd.DataFrame, names: pd.Series, leave_out: frozenset[str]) -> list[str]:
+def metric_columns(frame: pd.DataFrame, codes: NDArray[np.intp], leave_out: frozenset[str]) -> list[str]:
     """Return the columns of numbers that change within any run, besides those to leave out.
 
-    ``frame`` and ``names`` have the same rows, in the same order.
+    ``codes`` has the number of each row's run, shape (n,).
     """
-    codes, _ = pd.factorize(names)
     first = np.zeros(codes.max(initial=-1) + 1, dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return [
@@ -31,29 +31,36 @@ def metric_columns(frame: pd.DataFrame, names: pd.Series, leave_out: frozenset[s
         for name in frame.columns
         if name not in leave_out
         if pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
-        if _changes(frame[name].to_numpy(dtype=float, na_value=np.nan), first[codes])
+        if _changes(frame[name], first, codes)
     ]
 
 
-def _changes(values: Floats, first: NDArray[np.int64]) -> bool:
-    reference = values[first]
+def _changes(column: pd.Series, first: NDArray[np.int64], codes: NDArray[np.intp]) -> bool:
+    """Whether values of one run differ; of most columns the first rows say so."""
+    part = column.iloc[:_PART].to_numpy(dtype=float, na_value=np.nan)
+    if len(column) > _PART and _differ(part, part[first[codes[:_PART]]]):
+        return True
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    return _differ(values, values[first[codes]])
+
+
+def _differ(values: Floats, reference: Floats) -> bool:
     return bool(((values != reference) & ~(np.isnan(values) & np.isnan(reference))).any())
 
 
 def without_loss(
-    frame: pd.DataFrame, names: pd.Series, loss: Floats, metrics: Sequence[str], is_log: bool
+    frame: pd.DataFrame, codes: NDArray[np.intp], loss: Floats, metrics: Sequence[str], is_log: bool
 ) -> tuple[Mask, Mask]:
     """Mark rows that lack the loss, as ``(only along the way, at fault)``.
 
     A row of a log is part of its run's curve. In any other table it must say something else, and its run must have
-    the loss at another row.
+    the loss at another row. ``codes`` has the number of each row's run, shape (n,).
     """
     blank = np.isnan(loss)
     if is_log or not blank.any():
         return blank, np.zeros(len(blank), dtype=bool)
     says = frame[list(metrics)].notna().any(axis=1).to_numpy() if len(metrics) else np.zeros(len(blank), dtype=bool)
-    codes, runs = pd.factorize(names)
-    measured = np.zeros(len(runs), dtype=bool)
+    measured = np.zeros(codes.max(initial=-1) + 1, dtype=bool)
     measured[codes[~blank]] = True
     along = blank & says & measured[codes]
     return along, blank & ~along

@@ -133,7 +133,9 @@ def _misfit(raw: RawTable, canonical: str, name: str) -> str:
     column = raw.frame[name]
     if canonical == "run":
         return "" if column.notna().any() else "is empty"
-    sample = column[column.notna()].head(_SAMPLE_ROWS)
+    sample = column.head(_SAMPLE_ROWS)
+    if sample.hasnans:
+        sample = column[column.notna()].head(_SAMPLE_ROWS)
     numbers = to_numbers(sample, raw.decimal)
     if not numbers.any_filled and not to_numbers(column, raw.decimal).any_filled:
         return "is empty"

@@ -40,13 +40,43 @@ def run_names(
     return _numbered(count), (Note("warning", note, file),)
 
 
-def final_rows(names: pd.Series, steps: Floats | None) -> NDArray[np.bool_]:
-    """Mark the row of the largest step of each run, the last of equals; all rows where there are no steps."""
-    final = np.ones(len(names), dtype=bool)
+def run_codes(names: pd.Series) -> NDArray[np.intp]:
+    """Number the runs by where their names occur first, shape (n,): equal names, equal number.
+
+    Rows of one run mostly follow each other, and to compare neighbours is far quicker than to look up every name.
+    """
+    first = np.flatnonzero(_begins(names)) if isinstance(names.dtype, pd.StringDtype) else np.empty(0, dtype=np.intp)
+    if 2 * len(first) > len(names) or not len(first):
+        return pd.factorize(names)[0]
+    return np.repeat(pd.factorize(names.iloc[first])[0], np.diff(np.append(first, len(names))))
+
+
+def _begins(names: pd.Series) -> NDArray[np.bool_]:
+    """Mark the rows whose name differs from that of the row before; the first is one."""
+    begins = np.ones(len(names), dtype=bool)
+    begins[1:] = np.asarray(names.array[1:] != names.array[:-1], dtype=bool)
+    return begins
+
+
+def in_order(codes: NDArray[np.intp], steps: Floats) -> bool:
+    """Whether the rows of each run follow one another with growing steps, as logs write them."""
+    begins = np.diff(codes) != 0
+    together = np.count_nonzero(begins) + 1 == codes.max(initial=-1) + 1
+    return bool(together and ((np.diff(steps) > 0) | begins).all())
+
+
+def final_rows(codes: NDArray[np.intp], steps: Floats | None) -> NDArray[np.bool_]:
+    """Mark the row of the largest step of each run, the last of equals; all rows where there are no steps.
+
+    ``codes`` has the number of each row's run, shape (n,).
+    """
+    final = np.ones(len(codes), dtype=bool)
     if steps is None:
         return final
-    codes, _ = pd.factorize(names)
-    order = np.lexsort((np.arange(len(names)), np.nan_to_num(steps, nan=-np.inf), codes))
+    if in_order(codes, steps):
+        final[:-1] = np.diff(codes) != 0
+        return final
+    order = np.lexsort((np.arange(len(codes)), np.nan_to_num(steps, nan=-np.inf), codes))
     final[order] = np.append(np.diff(codes[order]) != 0, True)
     return final
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
 
+from scaling_core.runs.digest import digest_of
 from scaling_core.runs.metrics import LOSS, Metric, Values, metric_of
 
+_FIRST = 1_000
 Severity = Literal["info", "warning", "question"]
 
 
@@ -142,7 +143,8 @@ class RunTable:
     @property
     def has_curves(self) -> bool:
         """Whether any run has more than its last row."""
-        return bool(len(self.curves) and self.curves.duplicated(["run", "file"]).any())
+        # Two rows of one run mostly stand at the beginning already; else all must be looked at.
+        return any(part.duplicated(["run", "file"]).any() for part in (self.curves.head(_FIRST), self.curves))
 
     @property
     def has_loss(self) -> bool:
@@ -152,9 +154,7 @@ class RunTable:
     @property
     def digest(self) -> str:
         """A hash of the rows, what was left out, and the curves: equal tables, equal digest."""
-        content = self.frame.to_csv(index=False, float_format="%.17g") + self.rejected.to_csv(index=False)
-        curves = pd.util.hash_pandas_object(self.curves, index=False).to_numpy().tobytes()
-        return hashlib.sha256(content.encode() + curves).hexdigest()
+        return digest_of((self.frame, self.rejected, self.curves))
 
     def span(self, column: str) -> tuple[float, float] | None:
         """Smallest and largest value of a numeric column, or None where it holds nothing."""
