@@ -14,6 +14,7 @@ from scaling_core.errors import UserError
 from scaling_core.jobs.launch import ensure_supervisor
 from scaling_core.jobs.model import FINAL, Job
 from scaling_core.jobs.reindex import reindex
+from scaling_core.jobs.starts import started_from
 from scaling_core.jobs.store import Queue
 from scaling_core.jobs.view import log_text, machine, why_waiting
 from scaling_core.planning.figures import duration
@@ -63,7 +64,7 @@ def _list(options: argparse.Namespace) -> None:
     if not options.all:
         jobs = [job for job in jobs if job.state not in FINAL]
     if options.json:
-        show(json_text([{**asdict(job), "waits": why_waiting(queue, job)} for job in jobs]))
+        show(json_text([_record(queue, job) for job in jobs]))
         return
     now = machine(queue)
     watched = "a supervisor sees to them" if now.supervisor else "no supervisor runs"
@@ -71,6 +72,11 @@ def _list(options: argparse.Namespace) -> None:
     titles = ("job", "name", "state", "done", "loss", "tokens/s", "left", "device", "")
     if jobs:
         show("\n".join(columns([titles, *(_row(queue, job) for job in jobs)], left=(1, 2, 7, 8))))
+
+
+def _record(queue: Queue, job: Job) -> dict[str, Any]:
+    origin = started_from(job.folder) if job.kind == "train" else ""
+    return {**asdict(job), "waits": why_waiting(queue, job), "started_from": origin}
 
 
 def _row(queue: Queue, job: Job) -> tuple[str, ...]:
@@ -81,8 +87,14 @@ def _row(queue: Queue, job: Job) -> tuple[str, ...]:
         "" if job.loss is None else format_number(job.loss, 4),
         format_count(job.tokens_per_second) if job.tokens_per_second else "",
         duration(left / _DAY_S) if left and job.state not in FINAL else "",
-        job.device, job.message or why_waiting(queue, job),
+        job.device, "; ".join(filter(None, (_origin(job), job.message or why_waiting(queue, job)))),
     )  # fmt: skip
+
+
+def _origin(job: Job) -> str:
+    """Whose weights it began with, where they are another run's."""
+    origin = started_from(job.folder) if job.kind == "train" else ""
+    return f"from {origin}" if origin else ""
 
 
 def _wanting(wanted: Any) -> Callable[[Queue, list[int]], None]:

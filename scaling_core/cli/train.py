@@ -17,15 +17,17 @@ from scaling_core.cli.train_report import plan_text, results_of, summary_text
 from scaling_core.cli.train_watch import watch
 from scaling_core.errors import UserError
 from scaling_core.jobs.executors import EXECUTORS, make_executor
+from scaling_core.jobs.starts import find_run
 from scaling_core.jobs.store import Queue
 from scaling_core.jobs.submit import submit_ladder
 from scaling_core.runs import home
-from scaling_core.training.asked import read_amount
+from scaling_core.training.asked import read_amount, read_tokens
+from scaling_core.training.base_run import gentler
 from scaling_core.training.from_runs import ladder_from_runs
-from scaling_core.training.ladder import Ladder, plan_ladder, to_meta
+from scaling_core.training.ladder import Ladder, plan_ladder, resolved, to_meta
 from scaling_core.training.ladder_file import ladder_toml, read_ladder
 from scaling_core.training.ladder_spec import LadderSpec
-from scaling_core.training.presets import PRESETS, SHAPES, for_flops, for_seconds, from_preset
+from scaling_core.training.presets import PRESETS, SHAPES, for_flops, for_seconds, from_preset, get_preset
 from scaling_core.training.spec import DataSpec
 from scaling_core.training.speed import Speed
 from scaling_core.training.timing import measure_speed, speed_here
@@ -41,6 +43,9 @@ def add(commands: Any) -> None:
     what.add_argument("--flops", type=values.flops, metavar="C", help="as much as so many FLOPs pay for")
     what.add_argument("--from-csv", type=Path, metavar="FILE", help="runs by the columns params and tokens, such as "
                       "the next experiments of a plan")  # fmt: skip
+    what.add_argument("--tokens", type=_tokens, metavar="D[,D…]", help="runs of so many tokens, with --start-from")
+    parser.add_argument("--start-from", metavar="RUN", help="begin with the weights of a finished run: the id or name "
+                        "of its job, or its folder; the runs are kept out of laws")  # fmt: skip
     parser.add_argument("--sizes", type=values.count, default=5, metavar="N", help="sizes, with --time or --flops")
     parser.add_argument("--budgets", type=values.count, default=5, metavar="N", help="budgets, with --time or --flops")
     parser.add_argument("--source", metavar="NAME", help="what is learned from; by default Python's standard library")
@@ -117,16 +122,24 @@ def planned(options: argparse.Namespace, queue: Queue) -> Ladder:
     UserError
         If they ask for none, or for one that cannot be.
     """
-    asked = [options.file, options.preset, options.time, options.flops, options.from_csv]
+    asked = [options.file, options.preset, options.time, options.flops, options.from_csv, options.tokens]
     if sum(bool(value) for value in asked) != 1:
-        raise UserError("A ladder is needed.", fix="Give --preset 2min, --time 20min, --flops 1e14 or LADDER.toml.")
+        raise UserError("A ladder is needed.", fix="Give --preset 2min, --time 20min, --flops 1e14 or LADDER.toml; "
+                        "with --start-from also --tokens 1M.")  # fmt: skip
+    if options.tokens and not options.start_from:
+        raise UserError("--tokens says no size.", fix="Give --start-from RUN with it, or a LADDER.toml with sizes.")
     slots = options.slots or _slots(options, queue)
     if options.file:
-        spec = _overridden(options, read_ladder(options.file))
+        spec = _started(options, _overridden(options, read_ladder(options.file)), queue)
         return plan_ladder(spec, _speed(options, queue, slots, spec.device), slots)
-    base = _overridden(options, LadderSpec("custom", SHAPES[:1], (1e6,)))
+    base = _base(options, queue)
     runs = _read_runs(options.from_csv) if options.from_csv else None
     speed = _speed(options, queue, slots, base.device)
+    if options.tokens:
+        return plan_ladder(replace(base, budgets=options.tokens), speed, slots)
+    if options.preset and base.start:
+        preset = get_preset(options.preset)
+        return for_seconds(preset.seconds, base, speed, slots, 1, preset.budgets, preset.fitted)
     if options.preset:
         ladder = from_preset(options.preset, speed, slots, base.data)
         return plan_ladder(_overridden(options, ladder.spec), speed, slots, ladder.facts)
@@ -135,6 +148,24 @@ def planned(options: argparse.Namespace, queue: Queue) -> Ladder:
         return plan_ladder(replace(spec, hold_back=False), speed, slots)
     fill, amount = (for_seconds, options.time) if options.time else (for_flops, options.flops)
     return fill(amount, base, speed, slots, options.sizes, options.budgets, min(3, options.budgets))
+
+
+def _started(options: argparse.Namespace, spec: LadderSpec, queue: Queue) -> LadderSpec:
+    """The ladder with the run that it starts from found, where an option or its file names one."""
+    asked = options.start_from or spec.start
+    return replace(spec, start=str(find_run(queue, asked))) if asked else spec
+
+
+def _base(options: argparse.Namespace, queue: Queue) -> LadderSpec:
+    """What the ladder shares however its budgets are found; of one that starts from a run with its optimiser."""
+    spec = _overridden(options, LadderSpec("custom", SHAPES[:1], (1e6,)))
+    if not options.start_from:
+        return spec
+    spec, run = resolved(replace(spec, start=str(find_run(queue, options.start_from)), sizes=()))
+    assert run is not None  # it starts from one
+    data = replace(run.spec.data, seed=spec.data.seed) if not (options.source or options.path) else spec.data
+    return replace(spec, name=f"{data.source} from {run.name}"[:60], data=data,
+                   optimiser=gentler(run.spec.optimiser))  # fmt: skip
 
 
 def _overridden(options: argparse.Namespace, spec: LadderSpec) -> LadderSpec:
@@ -172,6 +203,14 @@ def _write(path: Path, spec: LadderSpec) -> None:
         path.write_text(ladder_toml(spec), encoding="utf-8")
     except OSError as error:
         raise UserError(f"The ladder cannot be written: {error.strerror or error}.", where=str(path)) from None
+
+
+def _tokens(text: str) -> tuple[float, ...]:
+    """Tokens of one run each: ``250k,500k,1M``."""
+    try:
+        return read_tokens(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(error.line()) from None
 
 
 def _time(text: str) -> float:

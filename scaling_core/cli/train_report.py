@@ -14,10 +14,12 @@ from scaling_core.planning.figures import duration
 from scaling_core.training.forecast import Law, Verdict, law_of, read_forecast, verdict
 from scaling_core.training.ladder import Ladder
 from scaling_core.training.ladder_spec import DESIGNS, ForecastSpec
-from scaling_core.training.outcomes import finished, fitted
+from scaling_core.training.outcomes import finished, fitted, tuned
 from scaling_core.units import format_count, format_flops, format_number
 
 _DAY_S = 86_400.0
+#: Why a law leaves runs out.
+TUNED = "They began with weights of another run and D counts their own tokens alone: no law in N and D holds for them."
 
 
 def plan_text(ladder: Ladder) -> str:
@@ -31,6 +33,9 @@ def plan_text(ladder: Ladder) -> str:
         f"({seconds(ladder.busy_s)} one after another)",
         f"  work      {format_count(ladder.tokens)} tokens, {format_flops(ladder.flops)} FLOPs",
     ]
+    if base := ladder.base:
+        lines.append(f"  starts    from {base.ladder}/{base.name}: {format_count(base.params)} parameters, "
+                     f"{format_count(base.tokens)} tokens seen, loss {format_number(base.loss, 4)}")  # fmt: skip
     if test := ladder.test:
         lines.append(f"  held back {test.name}: its end is trained after the law has said what it will reach")
     lines += [f"  - {note}" for note in ladder.notes]
@@ -54,16 +59,19 @@ def seconds(value: float) -> str:
 
 
 def results_of(folder: Path, how: ForecastSpec) -> dict[str, Any]:
-    """Everything that a ladder has come to, as JSON types; the law is that of all runs but the one held back."""
-    rows = finished(folder)
+    """Everything that a ladder has come to, as JSON types; the law is that of all runs but the one held back.
+
+    Runs that began with the weights of another stand apart, as ``tuned``.
+    """
+    runs = {"runs": finished(folder).to_dict("records"), "tuned": tuned(folder).to_dict("records")}
     try:
         law = law_of(fitted(folder), how)
     except UserError as error:
-        return {"folder": str(folder), "runs": rows.to_dict("records"), "law": None, "why_not": error.line()}
+        return {"folder": str(folder), **runs, "law": None, "why_not": error.line()}
     judged = verdict(folder)
     return {
         "folder": str(folder),
-        "runs": rows.to_dict("records"),
+        **runs,
         "law": law.fit.to_json() | {"scatter": law.fit.scatter(), "left_out": law.left_out},
         "forecast": read_forecast(folder),
         "verdict": None if judged is None else vars(judged) | {"off": judged.off, "inside": judged.inside},
@@ -71,10 +79,10 @@ def results_of(folder: Path, how: ForecastSpec) -> dict[str, Any]:
 
 
 def summary_text(folder: Path, how: ForecastSpec) -> str:
-    """The runs, the law with its certificate, and how the forecast did."""
-    rows = finished(folder)
+    """The runs, the law with its certificate, and how the forecast did; then runs that began with other weights."""
+    rows, further = finished(folder), tuned(folder)
     if rows.empty:
-        return "No run has ended well."
+        return "No run has ended well." if further.empty else "\n".join(tuned_lines(further))
     try:
         law, why_not = law_of(fitted(folder), how), ""
     except UserError as error:
@@ -83,7 +91,20 @@ def summary_text(folder: Path, how: ForecastSpec) -> str:
     lines += ["", *law_lines(law)] if law else ["", f"No law yet: {why_not}"]
     if (judged := verdict(folder)) is not None:
         lines.append(verdict_text(judged))
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *tuned_lines(further)] if len(further) else lines)
+
+
+def tuned_lines(rows: pd.DataFrame) -> list[str]:
+    """Runs that began with the weights of another: what these were worth on the data before, and are after."""
+    table = [("run", "N", "D", "FLOPs", "from", "loss before", "loss", "bits/byte")]
+    for row in rows.sort_values(["params", "tokens"]).to_dict("records"):
+        before, bits = row["before"], row.get("bits_per_byte", math.nan)
+        table.append((
+            str(row["run"]), format_count(row["params"]), format_count(row["tokens"]), format_flops(row["flops"]),
+            str(row["tuned_from"]), format_number(before, 4) if math.isfinite(before) else "",
+            format_number(row["loss"], 4), format_number(bits, 4) if math.isfinite(bits) else "",
+        ))  # fmt: skip
+    return [*columns(table, left=(0, 4)), "", TUNED]
 
 
 def _table(rows: pd.DataFrame, law: Law | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,18 +11,19 @@ from types import MappingProxyType
 import pandas as pd
 
 from scaling_core.errors import UserError
+from scaling_core.training.base_run import gentler
 from scaling_core.training.from_runs import ladder_from_runs
-from scaling_core.training.ladder import Ladder, facts_of, plan_ladder
+from scaling_core.training.ladder import Ladder, facts_of, plan_ladder, resolved
 from scaling_core.training.ladder_file import parse_ladder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.presets import PRESETS, SHAPES, for_flops, for_seconds, get_preset
 from scaling_core.training.spec import DataSpec, OptimiserSpec
 from scaling_core.training.speed import Speed
-from scaling_core.units import parse_flops
+from scaling_core.units import parse_flops, parse_quantity
 
 #: Ways of asking beside the presets.
-CUSTOM, RUNS, FILE = "custom", "runs", "file"
-WAYS = (*PRESETS, CUSTOM, RUNS, FILE)
+CUSTOM, RUNS, FILE, TOKENS = "custom", "runs", "file", "tokens"
+WAYS = (*PRESETS, CUSTOM, RUNS, FILE, TOKENS)
 _TIME = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|hours?|minutes?|seconds?)\s*$", re.IGNORECASE)
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _FITTED = 3
@@ -75,7 +77,8 @@ class Asked:
     Attributes
     ----------
     way : str
-        One of ``WAYS``: a preset, "custom" (``amount``, ``sizes``, ``budgets``), "runs" or "file" (``file``).
+        One of ``WAYS``: a preset, "custom" (``amount``, ``sizes``, ``budgets``), "runs", "file" (``file``), or where it
+        starts from a run, "tokens" (``tokens``).
     task : str
         A name in ``TASKS``; a file says itself what it learns.
     path : str
@@ -86,6 +89,10 @@ class Asked:
     runs : tuple of (N, D)
     file : str
         TOML of a ladder.
+    start : str
+        Folder of the run with whose weights all of it begins; empty begins with new ones. A file says itself.
+    tokens : tuple of float
+        One run each.
     device, name, seed, hold_back
         As in ``LadderSpec``; an empty name is made up.
     """
@@ -98,6 +105,8 @@ class Asked:
     budgets: int = 4
     runs: tuple[tuple[float, float], ...] = ()
     file: str = ""
+    start: str = ""
+    tokens: tuple[float, ...] = ()
     device: str = "auto"
     name: str = ""
     seed: int = 0
@@ -112,7 +121,7 @@ class Asked:
                         validation_tokens=validation if task.is_text else _EXAMPLES)  # fmt: skip
         return LadderSpec(
             self.name.strip() or f"{self.task} {self.way}", SHAPES[:1], (1e6,), hold_back=self.hold_back,
-            family=task.family, context=task.context, seed=self.seed, device=self.device, data=data,
+            start=self.start, family=task.family, context=task.context, seed=self.seed, device=self.device, data=data,
             optimiser=OptimiserSpec(batch_tokens=task.batch),
         )  # fmt: skip
 
@@ -127,8 +136,10 @@ def plan_asked(asked: Asked, speed: Speed, slots: int) -> Ladder:
     """
     if asked.way == FILE:
         return plan_ladder(parse_ladder(asked.file), speed, slots)
-    base = asked.base
+    base = _with_run(asked)
     facts = facts_of(base)
+    if asked.way == TOKENS:
+        return plan_ladder(replace(base, budgets=asked.tokens), speed, slots, facts)
     if asked.way == RUNS:
         frame = pd.DataFrame(list(asked.runs), columns=["params", "tokens"])
         return plan_ladder(replace(ladder_from_runs(frame, base, facts), hold_back=False), speed, slots, facts)
@@ -138,6 +149,15 @@ def plan_asked(asked: Asked, speed: Speed, slots: int) -> Ladder:
         return fill(amount, base, speed, slots, asked.sizes, asked.budgets, min(_FITTED, asked.budgets), facts)
     preset = get_preset(asked.way)
     return for_seconds(preset.seconds, base, speed, slots, preset.sizes, preset.budgets, preset.fitted, facts)
+
+
+def _with_run(asked: Asked) -> LadderSpec:
+    """What every way of asking shares; of a ladder that starts from a run with that run's size and optimiser."""
+    base, run = resolved(asked.base)
+    if run is None:
+        return base
+    name = asked.name.strip() or f"{asked.task} from {run.name}"[:60]
+    return replace(base, name=name, optimiser=gentler(run.spec.optimiser))
 
 
 def read_amount(text: str) -> tuple[str, float]:
@@ -158,6 +178,24 @@ def read_amount(text: str) -> tuple[str, float]:
     if not amount > 0:
         raise UserError(f"“{text}” is nothing to spend.", where="budget", fix=_AMOUNT_FIX)
     return kind, amount
+
+
+def read_tokens(text: str) -> tuple[float, ...]:
+    """Read "250k, 500k, 1M": the tokens of one run each.
+
+    Raises
+    ------
+    UserError
+        If one is no number of tokens.
+    """
+    fix = "Write 250k, 500k, 1M: a run for each."
+    try:
+        found = tuple(parse_quantity(part) for part in text.split(",") if part.strip())
+    except UserError as error:
+        raise UserError(error.what, where="tokens", fix=fix) from None
+    if not found or not all(0 < tokens < math.inf for tokens in found):
+        raise UserError(f"“{text[:60]}” holds no number of tokens above 0.", where="tokens", fix=fix)
+    return found
 
 
 def read_runs(text: str) -> tuple[tuple[float, float], ...]:

@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from scaling_core.errors import UserError
+from scaling_core.training.base_run import BaseRun, check_fits, continued, read_base
 from scaling_core.training.data import open_source
 from scaling_core.training.forecast import FORECAST, ForecastJob
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models import family
 from scaling_core.training.models.base import DataShape
-from scaling_core.training.spec import ModelSpec, OptimiserSpec, StartSpec, TrainSpec
+from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, StartSpec, TrainSpec
 from scaling_core.training.speed import Speed
 from scaling_core.training.timeline import Span, Task, makespan, simulate, tail
 from scaling_core.units import format_count
@@ -119,6 +121,8 @@ class Ladder:
     speed : Speed
     slots : int
         Jobs at once.
+    base : BaseRun or None
+        The run with whose weights all of them begin.
     """
 
     spec: LadderSpec
@@ -126,10 +130,11 @@ class Ladder:
     facts: Facts
     speed: Speed
     slots: int
+    base: BaseRun | None = None
 
     @property
     def runs(self) -> tuple[Rung, ...]:
-        """Rungs that end as a point of the law."""
+        """Rungs that end as a run of their own: all but the trunks."""
         return tuple(r for r in self.rungs if r.role != "trunk")
 
     @property
@@ -210,7 +215,7 @@ class Ladder:
 
     @property
     def dots(self) -> pd.DataFrame:
-        """One row a run: where it stands and when it would be trained.
+        """One row a run: where it stands and when it would be trained. The role "tuned" is no point of a law.
 
         ``run``, ``role``, ``size``, ``params``, ``tokens``, ``flops`` (counted, its trunk's part included),
         ``tokens_per_param``, ``own_tokens``, ``estimate_s``, ``start_s``, ``end_s``.
@@ -218,7 +223,7 @@ class Ladder:
         rows = [
             {
                 "run": r.name,
-                "role": r.role,
+                "role": "tuned" if self.base else r.role,
                 "size": f"{r.spec.model.width}/{r.spec.model.layers}",
                 "params": float(r.params),
                 "tokens": float(r.spec.tokens),
@@ -243,7 +248,8 @@ class Ladder:
         needs: dict[str, tuple[tuple[str, str], ...]] = {}
         for rung in self.rungs:
             start = rung.spec.start
-            needs[rung.name] = ((start.folder, f"kept-{start.tokens}"),) if start.folder else ()
+            branches = start.folder and start.kind == "branch"
+            needs[rung.name] = ((start.folder, f"kept-{start.tokens}"),) if branches else ()
             if rung.role == "test":
                 needs[rung.name] += ((FORECAST, "done"),)
         if job := self.forecast_job:
@@ -309,14 +315,32 @@ def plan_ladder(spec: LadderSpec, speed: Speed, slots: int, facts: Facts | None 
     Raises
     ------
     UserError
-        If a size or budget is not possible, or two runs would be the same.
+        If a size or budget is not possible, two runs would be the same, or ``spec.start`` is the folder of no run that
+        can be started from with these data.
     """
+    spec, base = resolved(spec)
     facts = facts or facts_of(spec)
+    if base:
+        check_fits(base, spec.data, facts.shape)
     rungs = tuple(rung for cell in _by_size(spec, facts.shape) for rung in _rungs_of(spec, *cell, facts))
     if len(rungs) > _MOST_JOBS:
         raise UserError(f"{len(rungs)} jobs are too many.", where="sizes", fix=f"Plan at most {_MOST_JOBS}.")
     at_once = max(1, slots // spec.processes)  # each process takes a slot
-    return Ladder(spec, _held_back(spec, rungs), facts, speed, at_once)
+    return Ladder(spec, _held_back(spec, rungs), facts, speed, at_once, base)
+
+
+def resolved(spec: LadderSpec) -> tuple[LadderSpec, BaseRun | None]:
+    """The ladder at the size of the run that it starts from, and that run; as it is where it starts from none.
+
+    Raises
+    ------
+    UserError
+        If that run cannot be started from, or the ladder names another size than its.
+    """
+    if not spec.start:
+        return spec, None
+    base = read_base(Path(spec.start))
+    return continued(spec, base), base
 
 
 def _by_size(spec: LadderSpec, shape: DataShape) -> list[tuple[ModelSpec, tuple[float, ...]]]:
@@ -329,19 +353,21 @@ def _rungs_of(spec: LadderSpec, model: ModelSpec, budgets: tuple[float, ...], fa
     params, flops = kind.count(model, facts.shape).fitted, kind.flops_per_token(model, facts.shape)
     ends = _ends(spec, budgets, params, flops)
     size = f"w{model.width}-l{model.layers}" + (f"-h{model.heads}" if model.heads else "")
+    size += "-tuned" if spec.start else ""
     names = _names(size, ends)
     whole = replace(_whole(spec, model), log_every=max(1, _steps(max(ends), spec.optimiser) // _LINES))
-    if not _branches(spec):
+    before = facts.validation_tokens if spec.start else 0  # what the weights are worth before they are trained on
+    if not _branches(spec) or (spec.start and len(ends) == 1):
         for tokens in ends:
             run = replace(whole, name=names[tokens], tokens=tokens, validate_every=_steps(tokens, spec.optimiser))
-            yield Rung(run, "run", params, flops, tokens, facts.validation_tokens)
+            yield Rung(run, "run", params, flops, tokens, before + facts.validation_tokens)
         return
     keep = {tokens: _branching_point(tokens, spec.optimiser) for tokens in ends}
     length = keep[max(ends)]
     looks = max(1, _steps(length, spec.optimiser) // _TRUNK_LOOKS)
     trunk = replace(whole, name=f"{size}-trunk", tokens=length, role="trunk", keep_at=tuple(sorted(keep.values())),
                     validate_every=looks)  # fmt: skip
-    yield Rung(trunk, "trunk", params, flops, length, _TRUNK_LOOKS * facts.validation_tokens)
+    yield Rung(trunk, "trunk", params, flops, length, before + _TRUNK_LOOKS * facts.validation_tokens)
     for tokens in ends:
         start = StartSpec(trunk.name, keep[tokens], "branch")
         run = replace(whole, name=names[tokens], tokens=tokens, start=start,
@@ -354,6 +380,7 @@ def _whole(spec: LadderSpec, model: ModelSpec) -> TrainSpec:
     return TrainSpec(
         name="run", tokens=1, model=model, data=spec.data, optimiser=spec.optimiser, seed=spec.seed,
         device=spec.device, precision=spec.precision, compile=spec.compile, processes=spec.processes,
+        start=StartSpec(spec.start, 0, "fine-tune") if spec.start else StartSpec(),
     )  # fmt: skip
 
 
@@ -401,7 +428,7 @@ def _names(size: str, ends: list[int]) -> dict[int, str]:
 
 def _held_back(spec: LadderSpec, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
     """Mark the largest run at its largest budget as the test, where one is to be held back."""
-    if not spec.hold_back or not _branches(spec) or len([r for r in rungs if r.role == "run"]) < 2:
+    if not spec.hold_back or spec.start or not _branches(spec) or len([r for r in rungs if r.role == "run"]) < 2:
         return rungs
     test = max((r for r in rungs if r.role == "run"), key=lambda r: (r.spec.tokens * r.flops_per_token, r.params))
     return tuple(replace(r, role="test") if r is test else r for r in rungs)
@@ -416,8 +443,21 @@ def _notes(ladder: Ladder) -> Iterator[str]:
             f"The longest runs see {format_count(longest)} tokens, but one pass over the data has "
             f"{format_count(ladder.facts.unique_tokens)}: they repeat them, which a law in D does not know."
         )
-    if ladder.spec.hold_back and ladder.test is None:
+    if base := ladder.base:
+        yield (
+            f"Every run begins with the weights of “{base.name}”, which have seen {format_count(base.tokens)} "
+            f"{'tokens' if ladder.facts.shape.kind == 'text' else 'examples'} of “{base.spec.data.source}” data. "
+            "No law in N and D knows what a run owes to those, so these runs are no points of one."
+        )
+        if _is_same(base.spec.data, ladder.spec.data):
+            yield f"These are the data that “{base.name}” learned: what it has seen of them is seen again."
+    elif ladder.spec.hold_back and ladder.test is None and len(ladder.runs) > 1:
         yield "No run is held back: without a shared trunk no end can wait for a forecast."
+
+
+def _is_same(one: DataSpec, other: DataSpec) -> bool:
+    """Whether training data are the same, however much of them is held out."""
+    return replace(one, validation_tokens=0) == replace(other, validation_tokens=0)
 
 
 def to_meta(ladder: Ladder) -> dict[str, Any]:

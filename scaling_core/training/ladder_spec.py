@@ -62,17 +62,22 @@ class LadderSpec:
         Train the stable part of a size once and branch every cool-down off it.
     hold_back : bool
         Train the end of the largest run only after the law of all others has said what it will reach.
+    start : str
+        A finished run of this machine with whose weights every run begins: its folder, the id of its job, or its name
+        ("w64-l4-1.05M", or with its ladder "first/w64-l4-1.05M"). Sizes, family and context are then that run's, and
+        ``sizes`` may be left out; budgets count the tokens of this ladder alone. Its runs are no points of a law.
     family, context, data, optimiser, seed, device, precision, compile, processes
         As in ``TrainSpec``, for every run.
     forecast : ForecastSpec
     """
 
     name: str
-    sizes: tuple[str, ...]
-    budgets: tuple[float, ...]
+    sizes: tuple[str, ...] = ()
+    budgets: tuple[float, ...] = ()
     design: Design = "grid"
     share_trunk: bool = True
     hold_back: bool = True
+    start: str = ""
     family: str = "decoder"
     context: int = 128
     seed: int = 0
@@ -87,7 +92,7 @@ class LadderSpec:
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
             raise UserError(f"“{self.name}” is no name for a ladder.", where="name", fix=_NAME_FIX)
-        if not self.sizes:
+        if not self.sizes and not self.start:
             raise UserError("A ladder needs sizes.", where="sizes", fix='Give them as ["32/2", "64/4"].')
         if not self.budgets:
             raise UserError("A ladder needs budgets.", where="budgets", fix="Give them as [1e6, 2e6].")
@@ -95,7 +100,7 @@ class LadderSpec:
             if not 0 < budget < math.inf:
                 raise UserError(f"A budget of {budget:g} is not possible.", where="budgets", fix="Give one above 0.")
         models = self.models
-        if self.design == "list" and len(models) != len(self.budgets):
+        if self.design == "list" and models and len(models) != len(self.budgets):
             raise UserError("A list needs a budget for each size.", where="budgets", fix=f"Give {len(models)} of them.")
         if self.design != "list" and len(set(models)) < len(models):
             raise UserError("A size stands here twice.", where="sizes", fix="Leave one of them out.")

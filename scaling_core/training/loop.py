@@ -20,11 +20,10 @@ from scaling_core.training.measure import begin_peak_memory, memory_bytes, peak_
 from scaling_core.training.metrics_log import MetricsLog
 from scaling_core.training.models import family
 from scaling_core.training.optim import Optimisers
-from scaling_core.training.precision import choose
 from scaling_core.training.result import result_of
 from scaling_core.training.schedule import share
 from scaling_core.training.spec import TrainSpec
-from scaling_core.training.start import begin
+from scaling_core.training.start import Beginning, begin, kept
 
 _LINES, _LOOKS = 200, 10
 #: Looks at the validation loss on the way may cost this share of the training; the last one takes every window.
@@ -66,19 +65,19 @@ class Run:
     def __init__(self, spec: TrainSpec, folder: RunFolder, control: Watcher, ring: ranks.Ring) -> None:
         self.spec, self.folder, self.control, self.ring = spec, folder, control, ring
         self.device = resolve(spec.device, ring.local)
-        width = spec.model.width if spec.model.family == "decoder" else 0
-        self.precision = choose(spec.precision, self.device, width=width)
         self.source: Source = open_source(spec.data, spec.model.context)
         self.kind = family(spec.model.family)
         self._check()
+        #: The network as it is built, whatever a specification leaves open; checkpoints carry it.
+        self.network = asdict(self.kind.resolved(spec.model))
+        beginning = begin(spec, folder, self.network, self._data_sha)
+        self.precision = kept(beginning, spec, self.device)
         self.flops_per_token = self.kind.flops_per_token(spec.model, self.source.shape)
         begin_peak_memory(self.device)
         torch.manual_seed(spec.seed)
         self.module = self.kind.build(spec.model, self.source.shape).to(self.device)
         self.optimisers = Optimisers(self.module, spec.optimiser, self._product())
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
-        #: The network as it is built, whatever a specification leaves open; checkpoints carry it.
-        self.network = asdict(self.kind.resolved(spec.model))
         self.step, self.seconds, self.core_seconds, self.energy = 0, 0.0, 0.0, 0.0
         self.best, self.worse, self.ended_early = math.inf, 0, False
         self.log_every = spec.log_every or max(1, spec.steps // _LINES)
@@ -87,7 +86,9 @@ class Run:
         self.recent = torch.zeros(2, self.log_every, device=self.device)
         #: Step that this run began at: a branch begins where it left its trunk.
         self.origin = 0
-        self._begin()
+        #: Of weights that another run made: which, and what they were worth on these data.
+        self.tuned_from = beginning.tuned_from
+        self._take_up(beginning)
         self.model: nn.Module = ring.wrap(compiled(self.module, spec.compile, self.device), self.device)
         self.log = MetricsLog(folder) if ring.first else None
         self.peak = peak_flops(self.device, self.precision.name) if ring.first else None
@@ -111,8 +112,8 @@ class Run:
                 fix=f"Choose “batch_tokens” as a multiple of {parts}: context × accumulate × processes.",
             )
 
-    def _begin(self) -> None:
-        state, how = begin(self.spec, self.folder, self.network, self._data_sha)
+    def _take_up(self, beginning: Beginning) -> None:
+        state, how = beginning.state, beginning.how
         if state is None:
             return
         self.module.load_state_dict(state["module"])
@@ -149,6 +150,7 @@ class Run:
         """Train to the end, or until something else is wanted."""
         steps, saved = self.spec.steps, time.monotonic()
         self._tell()
+        self._look_before()
         clock, core = time.perf_counter(), time.process_time()
         while self.step < steps and not self.ended_early:
             if self.ring.agreed(self.control, self.step) != "run":
@@ -273,6 +275,14 @@ class Run:
             fix="Lower the learning rate, or lengthen the warm-up; the last checkpoint is from before.",
         )
 
+    def _look_before(self) -> None:
+        """Measure what weights of another run are worth on these data, before they are trained on them."""
+        if self.tuned_from is None or "before" in self.tuned_from or self.step or self.log is None:
+            return
+        found = evaluate(self.module, self.source, self.precision, self.device)
+        self.log.write({"step": 0, "tokens": 0, **_as_line(found)})
+        self.tuned_from = {**self.tuned_from, "before": _finite(found["loss"])}
+
     def _look(self) -> None:
         """Measure the validation loss on the way; end early where that was asked and it no longer falls."""
         if self.log is not None:
@@ -312,6 +322,8 @@ class Run:
             "spec": self.spec.to_json(),
             "model": self.network,
             "data": self._data_sha,
+            "precision": self.precision.name,
+            "tuned_from": self.tuned_from,
             "step": self.step,
             "module": self.module.state_dict(),
             "optimisers": self.optimisers.state_dict(),

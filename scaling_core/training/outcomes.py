@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from scaling_core.training.folder import RunFolder
 #: Columns of what has ended: those that a fit needs, then what a person asks next.
 COLUMNS = ("run", "params", "tokens", "flops", "loss")
 _FURTHER = ("bits_per_byte", "unique_tokens", "accuracy", "seconds", "tokens_per_second", "width", "layers", "seed")
+#: Of runs that began with the weights of another.
+_ORIGIN = ("tuned_from", "before")
 
 
 def finished(folder: Path) -> pd.DataFrame:
@@ -22,9 +25,25 @@ def finished(folder: Path) -> pd.DataFrame:
 
     Has ``COLUMNS`` (loss in nats per token, FLOPs counted) and further ones where the results give them.
     """
-    results = [r for path in sorted(folder.glob("*/result.json")) if (r := RunFolder(path.parent).result)]
-    rows = [row for r in results if is_point(r) and (row := _row(r))]
-    return pd.DataFrame(rows, columns=[*COLUMNS, *(c for c in _FURTHER if any(c in row for row in rows))])
+    return _frame([row for r in _results(folder) if is_point(r) and (row := _row(r))])
+
+
+def tuned(folder: Path) -> pd.DataFrame:
+    """One row for each run that ended well and began with the weights of another; ``finished`` has none of them.
+
+    Has its columns, ``tuned_from`` (the name of that run) and ``before`` (loss of its weights on these data before they
+    were trained on them, nats; NaN where that was not measured). Tokens and FLOPs are those of this run alone.
+    """
+    return _frame([row | _origin(r) for r in _results(folder) if is_tuned(r) and (row := _row(r))])
+
+
+def _results(folder: Path) -> list[dict[str, Any]]:
+    return [r for path in sorted(folder.glob("*/result.json")) if (r := RunFolder(path.parent).result)]
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    further = (c for c in (*_FURTHER, *_ORIGIN) if any(c in row for row in rows))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *further])
 
 
 def fitted(folder: Path) -> pd.DataFrame:
@@ -34,13 +53,27 @@ def fitted(folder: Path) -> pd.DataFrame:
 
 
 def is_point(result: Mapping[str, Any]) -> bool:
-    """Whether a result is a point of a law: a run that began at nothing or branched off a trunk, and ended.
+    """Whether a result is a point of a law: a run that began at nothing or branched off a trunk that did, and ended.
 
     What a fine-tuned run owes to the tokens of its first training, no law in N and D knows.
     """
-    start = result.get("start")
-    tuned = isinstance(start, Mapping) and start.get("kind") == "fine-tune" and start.get("folder")
-    return result.get("role", "run") == "run" and not tuned
+    return result.get("role", "run") == "run" and not _origin(result)
+
+
+def is_tuned(result: Mapping[str, Any]) -> bool:
+    """Whether a result is that of a run, not a trunk, whose weights another run made."""
+    return result.get("role", "run") == "run" and bool(_origin(result))
+
+
+def _origin(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Whose weights a run goes on with, and their loss on its data beforehand; empty where it began with its own."""
+    origin, start = result.get("tuned_from"), result.get("start")
+    if isinstance(origin, Mapping):
+        before = origin.get("before")
+        return {"tuned_from": str(origin.get("run")), "before": math.nan if before is None else float(before)}
+    if isinstance(start, Mapping) and start.get("kind") == "fine-tune" and start.get("folder"):
+        return {"tuned_from": Path(str(start["folder"])).name, "before": math.nan}  # of a version that kept no more
+    return {}
 
 
 def _row(result: Mapping[str, Any]) -> dict[str, Any] | None:

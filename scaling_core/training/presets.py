@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from scaling_core.errors import UserError
-from scaling_core.training.ladder import Facts, Ladder, facts_of, plan_ladder
+from scaling_core.training.ladder import Facts, Ladder, facts_of, plan_ladder, resolved
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.spec import DataSpec, OptimiserSpec
 from scaling_core.training.speed import Speed
@@ -101,7 +101,7 @@ def for_seconds(
     Parameters
     ----------
     base : LadderSpec
-        Data, optimiser and the rest; its sizes and budgets are replaced.
+        Data, optimiser and the rest; its budgets are replaced, and its sizes unless it starts from a run.
     sizes, budgets, fitted : int
         As in ``Preset``.
 
@@ -139,8 +139,20 @@ def _filled(
     fitted: int,
     facts: Facts | None,
 ) -> Ladder:
-    """Of the sizes that the table offers, those whose largest run comes nearest to ``_RATIO`` when all is spent."""
+    """Of the sizes that the table offers, those whose largest run comes nearest to ``_RATIO`` when all is spent.
+
+    A ladder that starts from a run has that run's size.
+    """
+    base, run = resolved(base)
     facts = facts or facts_of(base)
+    if run:
+        only = _largest(spent, replace(base, sizes=(run.size,)), speed, slots, budgets, fitted, facts)
+        if only is None:
+            raise UserError(
+                f"{budgets} budgets at the size of “{run.name}” cost more than that even when they are smallest.",
+                fix="Allow more, or plan fewer budgets.",
+            )
+        return only
     best: tuple[float, Ladder] | None = None
     for top in range(sizes, len(SHAPES) + 1):
         shape = replace(base, sizes=SHAPES[top - sizes : top])

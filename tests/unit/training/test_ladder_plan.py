@@ -158,7 +158,9 @@ def test_a_ladder_file_comes_back_as_it_was(tmp_path) -> None:  # type: ignore[n
         ),
         ('name = "a"\nsizes = ["16/2"]\nbudgets = [1e6]\ndesign = "star"', "L.toml, design: 'star' is no value"),
         ('name = "a"\nsizes = []\nbudgets = [1e6]', "L.toml, sizes: A ladder needs sizes"),
-        ('name = "a"\nbudgets = [1e6]', "Fields are missing"),
+        ('name = "a"\nbudgets = [1e6]', "L.toml, sizes: A ladder needs sizes"),
+        ('name = "a"\nsizes = ["16/2"]', "L.toml, budgets: A ladder needs budgets"),
+        ("budgets = [1e6]", "Fields are missing"),
         ('name = "a"\nsizes = ["16/2"]\nbudgets = [-1]', "L.toml, budgets: A budget of -1"),
     ],
 )

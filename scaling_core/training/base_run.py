@@ -1,0 +1,157 @@
+"""A finished run with whose weights others begin: what they must know of it. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scaling_core.errors import UserError
+from scaling_core.training.folder import RunFolder
+from scaling_core.training.ladder_spec import LadderSpec
+from scaling_core.training.models import DataShape, family
+from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, TrainSpec
+
+#: Learning rates of a run that goes on with weights, as a share of those that made them.
+TUNING_SHARE = 0.3
+_FINISHED = "Only a run that has ended well can be started from; `jobs list --all` says which have."
+
+
+@dataclass(frozen=True)
+class BaseRun:
+    """A run that has ended well, with its weights.
+
+    Attributes
+    ----------
+    folder : Path
+        Its run folder, absolute.
+    spec : TrainSpec
+    params : int
+        N of the fits: blocks and head.
+    tokens : int
+        Tokens that its weights have seen, those of the run that it began with itself included.
+    loss : float
+        Validation loss on its own data, nats.
+    counts : mapping of str to int
+        Parameters by class.
+    """
+
+    folder: Path
+    spec: TrainSpec
+    params: int
+    tokens: int
+    loss: float
+    counts: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.folder.name
+
+    @property
+    def ladder(self) -> str:
+        """Name of the folder that its ladder lies in."""
+        return self.folder.parent.name
+
+    @property
+    def size(self) -> str:
+        """Width and layers as a ladder states them, "64/4"."""
+        model = self.spec.model
+        return f"{model.width}/{model.layers}" + (f"/{model.heads}" if model.heads else "")
+
+
+def read_base(folder: Path) -> BaseRun:
+    """Read a finished run.
+
+    Raises
+    ------
+    UserError
+        If the folder is none of a training run, or the run has not ended well or has no weights any more.
+    """
+    run = RunFolder(folder.expanduser().absolute())
+    try:
+        spec = TrainSpec.from_json(run.spec_json)
+    except OSError:
+        raise UserError("There is no run folder.", where=str(folder), fix=_FINISHED) from None
+    except UserError:
+        raise UserError("This is the folder of no training run.", where=str(folder), fix=_FINISHED) from None
+    result = run.result
+    if result is None:
+        state = run.status.state if run.status else "queued"
+        raise UserError(f"The run “{run.name}” has not ended well: it is {state}.", where=str(folder), fix=_FINISHED)
+    if not run.last.exists():
+        raise UserError(
+            f"The run “{run.name}” has no weights any more.",
+            where=str(run.last),
+            fix="Put its last checkpoint back, or start from another run.",
+        )
+    return _base(run, spec, result)
+
+
+def _base(run: RunFolder, spec: TrainSpec, result: Mapping[str, Any]) -> BaseRun:
+    try:
+        before = (result.get("tuned_from") or {}).get("tokens", 0)
+        tokens, loss, params = int(result["tokens"]) + int(before), float(result["loss"]), int(result["n_params"])
+        return BaseRun(run.path, spec, params, tokens, loss, dict(result.get("counts") or {}))
+    except (KeyError, TypeError, ValueError):
+        raise UserError("What the run came to cannot be read.", where=str(run.path / "result.json")) from None
+
+
+def continued(spec: LadderSpec, base: BaseRun) -> LadderSpec:
+    """The ladder at the size, family and context of the run that it starts from.
+
+    Raises
+    ------
+    UserError
+        If the ladder names another size.
+    """
+    model = base.spec.model
+    if other := [size for size, asked in zip(spec.sizes, spec.models, strict=True) if not _same_size(asked, model)]:
+        raise UserError(
+            f"The run “{base.name}” is of size {base.size}, not {other[0]}: its weights fit no other.",
+            where="sizes",
+            fix=f"Leave “sizes” out, or start from a run of size {other[0]}.",
+        )
+    count = len(spec.budgets) if spec.design == "list" else 1
+    return replace(
+        spec, start=str(base.folder), sizes=(base.size,) * count, family=model.family, context=model.context,
+    )  # fmt: skip
+
+
+def _same_size(asked: ModelSpec, model: ModelSpec) -> bool:
+    return (asked.width, asked.layers) == (model.width, model.layers) and asked.heads in (0, model.heads)
+
+
+def gentler(optimiser: OptimiserSpec) -> OptimiserSpec:
+    """The optimiser of a run for going on with its weights: the same, at ``TUNING_SHARE`` of its learning rates."""
+    return replace(optimiser, matrix_lr=TUNING_SHARE * optimiser.matrix_lr, other_lr=TUNING_SHARE * optimiser.other_lr)
+
+
+def check_fits(base: BaseRun, data: DataSpec, shape: DataShape) -> None:
+    """Refuse data that the network of a run cannot take in, or give answers to.
+
+    Raises
+    ------
+    UserError
+        With both kinds of data.
+    """
+    kind, learned = family(base.spec.model.family), base.spec.data.source
+    fix = f"Choose data like those of “{learned}”, or start from a run that learned the like of “{data.source}”."
+    if shape.kind not in kind.kinds:
+        raise UserError(
+            f"The run “{base.name}” learned “{learned}”; its network, a {kind.name}, cannot learn from "
+            f"“{data.source}”.",
+            where=str(base.folder),
+            fix=fix,
+        )
+    counted = kind.count(base.spec.model, shape)
+    wrong = [name for name in ("embedding", "position", "blocks", "head")
+             if name in base.counts and base.counts[name] != getattr(counted, name)]  # fmt: skip
+    if wrong:
+        raise UserError(
+            f"The weights of the run “{base.name}” are of another shape than “{data.source}” needs: its {wrong[0]} has "
+            f"{base.counts[wrong[0]]:,} parameters, not {getattr(counted, wrong[0]):,}.",
+            where=str(base.folder),
+            fix=fix,
+        )
