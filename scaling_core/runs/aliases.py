@@ -70,7 +70,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _PARAM_WORDS = frozenset({"param", "params", "parameter", "parameters"})
-_TOKEN_WORDS = frozenset({"token", "tokens"})
+_TOKEN_WORDS = frozenset({"token", "tokens", "tok", "toks"})
 _FLOP_WORDS = frozenset({"flop", "flops", "flos", "compute"})
 _LOSS_WORDS = _words("loss losses nll ppl perplexity bpb bpt crossentropy xent")  # fmt: skip
 _RATE_WORDS = _words("per second seconds sec secs s speed rate throughput hour hours day ratio log log10 ln")
@@ -105,11 +105,19 @@ _SCALES = {
     "exaflop": 1e18, "exaflops": 1e18, "eflop": 1e18, "eflops": 1e18,
     "zettaflop": 1e21, "zettaflops": 1e21, "zflop": 1e21, "zflops": 1e21,
 }  # fmt: skip
+#: Flops with these prefixes are a rate unless a word says that they are a sum.
+_RATES = {"gflop": 1e9, "gflops": 1e9, "tflop": 1e12, "tflops": 1e12, "pflop": 1e15, "pflops": 1e15,
+          "petaflop": 1e15, "petaflops": 1e15}  # fmt: skip
+_SUMS = frozenset({"total", "train", "training"})
+#: Units that may stand before or behind the noun they count, as in "M params", "mparams" and "params_m_total".
+_COUNTS = {u: _SCALES[u] for u in ("k", "m", "mn", "b", "bn", "thousand", "million", "millions", "billion", "billions")}
+_NOUNS = _PARAM_WORDS | _TOKEN_WORDS
+_GLUED = re.compile(rf"([kmb])({'|'.join(sorted(_NOUNS, key=len, reverse=True))})")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 # Begun only where capitals begin, so that a long row of them is looked at once.
 _PLURAL = re.compile(r"(?<![A-Z])([A-Z]{2,})s(?![a-z])")
 _PF_DAYS = re.compile(r"p(eta)?fl?o?p?s?(days?)")
-_POWER = re.compile(r"(?:×|x|\*)?\s*(?:1e|10\^|10\*\*)(\d{1,2})\)?$")
+_POWER = re.compile(r"(?:×|x|\*)?\s*(?:1e|[_\s(]e|10\^|10\*\*)(\d{1,2})\)?$")
 
 
 @dataclass(frozen=True)
@@ -150,13 +158,35 @@ def take_apart(name: str) -> Header:
         text, scale = text[: power.start()], 10.0 ** int(power[1])
     # "FLOPs" is one word, not "FLO" and "Ps".
     words = tuple(word.lower() for word in _WORD.findall(_PLURAL.sub(r"\1S", text)))
-    if _PF_DAYS.search("".join(words)):
-        scale *= PF_DAY
-        words = ("pf", "days") if _PF_DAYS.fullmatch("".join(words)) else words
-    elif len(words) > 1 and words[-1] in _SCALES:
-        scale *= _SCALES[words[-1]]
-        words = words if words[-1].endswith(("flop", "flops")) else words[:-1]
-    return Header(name, words, "".join(words), scale)
+    words, unit = _without_unit(words)
+    return Header(name, words, "".join(words), scale * unit)
+
+
+def _without_unit(words: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
+    """Take the unit out of a name's words, and return what it multiplies by."""
+    whole = "".join(words)
+    if _PF_DAYS.search(whole):
+        return (("pf", "days") if _PF_DAYS.fullmatch(whole) else words), PF_DAY
+    last = words[-1] if words else ""
+    if last in _SCALES and last.endswith(("flop", "flops")):
+        return (*words[:-1], "flops"), _SCALES[last]
+    if last in _RATES and not _SUMS.isdisjoint(words):
+        return (*words[:-1], "flops"), _RATES[last]
+    if len(words) > 1 and last in _SCALES:
+        rest = words[:-1]
+        return (rest[:-1] if len(rest) > 1 and rest[-1] == "in" else rest), _SCALES[last]
+    return _without_count(words)
+
+
+def _without_count(words: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
+    """Take out a unit that stands at a noun in the middle of a name: ``M params``, ``mparams``, ``params_m_total``."""
+    for i, word in enumerate(words):
+        if glued := _GLUED.fullmatch(word):
+            return (*words[:i], glued[2], *words[i + 1 :]), _COUNTS[glued[1]]
+        beside = {*words[max(i - 1, 0) : i], *words[i + 1 : i + 2]}
+        if word in _COUNTS and not _NOUNS.isdisjoint(beside):
+            return (*words[:i], *words[i + 1 :]), _COUNTS[word]
+    return words, 1.0
 
 
 def alias_rank(canonical: str, name: str) -> int | None:

@@ -29,7 +29,7 @@ from scaling_core.runs.members import why_unopened
 from scaling_core.runs.numbers import to_numbers
 from scaling_core.runs.raw import RawTable
 from scaling_core.runs.readers import FOLDER_READERS, Candidate, recognise
-from scaling_core.runs.readers.base import FolderReader, LogReader, table_of
+from scaling_core.runs.readers.base import EitherReader, FolderReader, LogReader, table_of
 from scaling_core.runs.readers.csv_log import as_logs
 from scaling_core.runs.schema import Note
 from scaling_core.runs.settings import Scalar, setting_columns
@@ -199,7 +199,9 @@ def _read(file: Upload, max_bytes: int | None) -> _Read:
     best: Candidate = recognise(file, max_bytes)
     if isinstance(best.reader, LogReader):
         return _Read(file, best.reader.name, best.likeness.reason, best.reader, logs=best.reader.logs(file))
-    raw = best.reader.read(file)
+    raw = best.reader.either(file) if isinstance(best.reader, EitherReader) else best.reader.read(file)
+    if isinstance(raw, Logs):
+        return _Read(file, best.reader.name, best.likeness.reason, None, logs=raw)
     return _Read(file, raw.format, best.likeness.reason, None, raw=replace(raw, reason=best.likeness.reason))
 
 

@@ -150,13 +150,14 @@ def _find(config: Mapping[str, Scalar], names: Sequence[str]) -> Setting | None:
     keys = {"".join(take_apart(key.rsplit(".", 1)[-1].rsplit("/", 1)[-1]).words): key for key in reversed([*config])}
     for name in names:
         key = keys.get(name.replace("_", ""))
-        value = _number(config[key]) if key is not None else np.nan
+        value = as_number(config[key]) if key is not None else np.nan
         if key is not None and np.isfinite(value) and value > 0:
             return key, value
     return None
 
 
-def _number(value: Scalar) -> float:
+def as_number(value: Scalar) -> float:
+    """Read a setting as a number; NaN where it is none."""
     if isinstance(value, bool):
         return float("nan")
     if isinstance(value, str):
@@ -174,9 +175,9 @@ def _means(canonical: str, name: str) -> bool:
 def _column(values: Sequence[Scalar | None]) -> pd.Series | None:
     """Type a setting: numbers where all are, else text; None where it is text that tells no two runs apart."""
     given = [value for value in values if value is not None]
-    numbers = [_number(value) for value in given]
+    numbers = [as_number(value) for value in given]
     if not any(isinstance(value, bool) for value in given) and not np.isnan(numbers).any():
-        return pd.Series([np.nan if value is None else _number(value) for value in values], dtype=float)
+        return pd.Series([np.nan if value is None else as_number(value) for value in values], dtype=float)
     texts = [None if value is None else str(value)[:_MAX_TEXT] for value in values]
     return pd.Series(texts, dtype="str") if len(set(texts)) > 1 else None
 

@@ -69,6 +69,18 @@ class LogReader(Protocol):
         return table_of(self.logs(upload), self.name, upload.name, self.complete)
 
 
+@runtime_checkable
+class EitherReader(Protocol):
+    """Reads files that may be tables or logs, which only their content tells."""
+
+    @property
+    def name(self) -> str:
+        """The format's name, as shown to people."""
+
+    def either(self, upload: Upload) -> Logs | RawTable:
+        """Read the file as what it is; UserError if it is broken."""
+
+
 class FolderReader(Protocol):
     """Reads a format that is a folder of many small files; each upload's name is its path in the folder, with ``/``."""
 

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from scaling_core.runs.logs import is_known
 from scaling_core.runs.raw import MAX_COLUMNS
+from scaling_core.runs.readers.json_curves import is_curve, is_logged
 
 Rows = list[dict[str, Any]]
 #: Objects of which fewer keys than this are shared by all are parts of one thing, not runs.
 _SHARED = 0.5
 
 
-def spread(whole: dict[str, Any]) -> Rows | None:
+@dataclass(frozen=True)
+class Spread:
+    """The rows that an object holds, and the names of what beside them says nothing of a row."""
+
+    rows: Rows
+    left_out: tuple[str, ...] = ()
+
+
+def spread(whole: dict[str, Any]) -> Spread | None:
     """Return the rows that an object holds, or None if it is one row itself."""
-    return _columns(whole) or _split(whole) or _listed(whole) or _by_name(whole)
+    if rows := _columns(whole) or _split(whole):
+        return Spread(rows)
+    if found := _listed(whole):
+        return found
+    rows = _by_name(whole)
+    return Spread(rows) if rows else None
 
 
 def _columns(whole: dict[str, Any]) -> Rows | None:
@@ -24,7 +39,7 @@ def _columns(whole: dict[str, Any]) -> Rows | None:
     kind = type(values[0])
     if len(values) < 2 or kind not in (list, dict) or not all(isinstance(v, kind) for v in values):
         return None
-    if len(values) > MAX_COLUMNS or not _any_known(whole):
+    if len(values) > MAX_COLUMNS or not _any_known(whole) or (kind is list and is_curve(whole)):
         return None
     if all(isinstance(v, dict) and v.keys() == values[0].keys() for v in values) and not _any_known(values[0]):
         values = [list(v.values()) for v in values]
@@ -43,18 +58,31 @@ def _split(whole: dict[str, Any]) -> Rows | None:
     return [dict(zip(map(str, names), row, strict=True)) for row in data]
 
 
-def _listed(whole: dict[str, Any]) -> Rows | None:
-    """``{"model": "a", "history": [{"step": 1, ...}, ...]}``: settings around the only list of objects."""
-    lists = [k for k, v in whole.items() if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)]
-    if len(lists) != 1 or len(whole[lists[0]]) < 2:
+def _listed(whole: dict[str, Any]) -> Spread | None:
+    """``{"sweep": "a", "runs": [{"params": 1e8, ...}, ...]}``: settings around the only list of objects.
+
+    Of several lists, as ``{"baseline": [...], "ours": [...]}``, each is a group. Logged rows are no list of runs.
+    """
+    lists = {k: v for k, v in whole.items() if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)}
+    lists = {k: rows for k, rows in lists.items() if not is_logged(rows)}
+    if not lists or (len(lists) == 1 and len(*lists.values()) < 2):
+        return None
+    if len(lists) > 1 and not all(_any_known(rows[0]) for rows in lists.values()):
         return None
     around = {k: v for k, v in whole.items() if not isinstance(v, list)}
-    return [{**around, **row} for row in whole[lists[0]]]
+    groups = [{"group": name} if len(lists) > 1 else {} for name in lists]
+    rows = [{**around, **group, **row} for group, found in zip(groups, lists.values(), strict=True) for row in found]
+    return Spread(rows, tuple(str(k) for k, v in whole.items() if isinstance(v, list) and v and k not in lists))
 
 
 def _by_name(whole: dict[str, Any]) -> Rows | None:
-    """``{"small": {"params": 1e8, "loss": 3.1}, "large": {...}}``: the keys are the names of runs."""
+    """``{"small": {"params": 1e8, "loss": 3.1}, "large": {...}}``: the keys are the names of runs.
+
+    What stands under a name may be the run's logged rows alone.
+    """
     values = list(whole.values())
+    if len(values) > 1 and all(map(is_logged, values)):
+        return [{"run": name, "log": rows} for name, rows in whole.items()]
     if len(values) < 2 or not all(isinstance(v, dict) and v for v in values):
         return None
     if len(values[0]) > MAX_COLUMNS:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scaling_core.errors import UserError
+from scaling_core.runs.logs import Logs
 from scaling_core.runs.raw import MAX_COLUMNS, RawTable, check_column_count, rejected_frame, unique_names
-from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
+from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus, table_of
 from scaling_core.runs.readers.binary import is_text
+from scaling_core.runs.readers.json_curves import curves_in
 from scaling_core.runs.readers.json_shapes import spread
 from scaling_core.runs.readers.text import as_utf8
+from scaling_core.runs.schema import Note
 from scaling_core.runs.upload import Upload
 
 _SURE_DIGITS = 18  # an integer of more digits may not fit 64 bits, and is kept as a float
@@ -56,6 +59,17 @@ class JsonReader:
         UserError
             If there is no object, or the objects have too many keys.
         """
+        found = self.either(upload)
+        return found if isinstance(found, RawTable) else table_of(found, self.name, upload.name)
+
+    def either(self, upload: Upload) -> Logs | RawTable:
+        """Read the objects as a table, or as logs where they hold whole curves.
+
+        Raises
+        ------
+        UserError
+            As for ``read``.
+        """
         data, notes = as_utf8(upload.data, upload.name)
         text = data.decode(errors="replace")
         rows, rejects = _parse(text)
@@ -63,7 +77,10 @@ class JsonReader:
             raise _no_objects(upload.name, rejects)
         inside = spread(rows[0][1]) if len(rows) == 1 and not rejects else None
         if inside:
-            rows = [(place, row) for place, row in enumerate(inside, start=1) if row]
+            rows = [(place, row) for place, row in enumerate(inside.rows, start=1) if row]
+            notes = (*notes, *_left_out_notes(inside.left_out, upload.name))
+        if logs := curves_in(rows, upload.name):
+            return replace(logs, notes=(*notes, *logs.notes), rejected=tuple(rejects))
         columns = _columns(rows, upload.name)
         names, renamed = unique_names(list(columns), upload.name)
         frame = pd.DataFrame(dict(zip(names, (_series(c) for c in columns.values()), strict=True)))
@@ -74,6 +91,11 @@ class JsonReader:
             format=f"{self.name} {_kind(text, bool(inside))}",
             notes=(*notes, *renamed),
         )
+
+
+def _left_out_notes(names: tuple[str, ...], file: str) -> list[Note]:
+    shown = ", ".join(f"“{name}”" for name in names[:6]) + (" and others" if len(names) > 6 else "")
+    return [Note("warning", f"Lists beside that of the runs were left out: {shown}.", file)] if names else []
 
 
 def _kind(text: str, is_table: bool) -> str:

@@ -4,6 +4,7 @@ import pytest
 from runs_helpers import notes, table
 
 from scaling_core.runs import Upload, guess_mapping, read
+from scaling_core.runs.aliases import alias_rank, matches_by_words, take_apart
 
 FALSE_FRIENDS = """
     lr tokens_per_second tokens/s tokens_per_step global_batch_tokens warmup_tokens flops_per_second tflops TFLOPs
@@ -92,3 +93,24 @@ def test_questions_ask_for_what_is_missing() -> None:
 def test_one_column_is_one_thing() -> None:
     found = mapping("model_size", "name", "tokens", "unique_tokens")
     assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical", "scale"),
+    [
+        ("mparams", "params", 1e6), ("MParams", "params", 1e6), ("M params", "params", 1e6),
+        ("params_M", "params", 1e6), ("size_M", "params", 1e6), ("num_params_M", "params", 1e6),
+        ("params_in_millions", "params", 1e6), ("params_m_total", "params", 1e6), ("bparams", "params", 1e9),
+        ("Btokens", "tokens", 1e9), ("tokens in billions", "tokens", 1e9), ("total_tokens_M", "tokens", 1e6),
+        ("EFLOPs", "flops", 1e18), ("training_eflops", "flops", 1e18), ("total_pflops", "flops", 1e15),
+        ("training_flops_e18", "flops", 1e18),
+    ],
+)  # fmt: skip
+def test_a_unit_in_a_name_stands_before_or_behind_what_it_counts(name: str, canonical: str, scale: float) -> None:
+    assert alias_rank(canonical, name) is not None
+    assert take_apart(name).scale == scale
+
+
+@pytest.mark.parametrize("name", ["tflops", "pflops", "tok/s", "tok_per_sec", "d_model", "gflops_per_second"])
+def test_rates_are_no_sums(name: str) -> None:
+    assert all(alias_rank(c, name) is None and not matches_by_words(c, name) for c in ("params", "tokens", "flops"))
