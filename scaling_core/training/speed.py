@@ -10,7 +10,6 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from scaling_core.errors import UserError
 from scaling_core.training.spec import read
@@ -100,6 +99,8 @@ def speed_of(timed: list[Timed], start_s: float, note: str) -> Speed:
     """
     if not timed:
         raise UserError("No size was timed.", fix="Measure again.")
+    from scipy.optimize import nnls  # a third of a second of every page's first visit
+
     timed = sorted(timed, key=lambda t: t.flops_per_token)
     seconds = np.array([t.seconds_per_token for t in timed])
     flops = np.array([t.flops_per_token for t in timed])
