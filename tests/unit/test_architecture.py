@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,15 +34,22 @@ def python_files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*.py") if "__pycache__" not in p.parts)
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Every module that a file imports, inside functions too, by its full name."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    names: list[str] = []
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return frozenset(names)
 
 
 def rooms_read(path: Path) -> set[str]:
@@ -146,7 +154,7 @@ def public(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.AS
 def test_everything_public_in_the_library_says_what_it_is_for(root: Path) -> None:
     silent = []
     for path in python_files(root / "scaling_core"):
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         found = [("the module", tree), *public(tree.body)]
         silent += [f"{path.relative_to(root)}: {name}" for name, node in found if not ast.get_docstring(node)]
     assert silent == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,16 +25,12 @@ def test_the_python_runs_and_predicts_to_the_last_digit(tmp_path: Path, root: Pa
     module = tmp_path / "law.py"
     module.write_text(as_python(result))
     asked = "law.predict({'params': 1e9, 'tokens': 2e10})[0]"
-    said = f"import sys; sys.path.insert(0, sys.argv[1]); import law; print(repr({asked}))"
+    program = f"import sys; sys.path.insert(0, sys.argv[1]); import law; print(repr({asked}))"
     out = subprocess.run(
-        [sys.executable, "-c", said, str(tmp_path)], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(tmp_path)], cwd=root, capture_output=True, text=True, check=True
     )
     x = {"params": np.array([1e9]), "tokens": np.array([2e10])}
     assert float(out.stdout.strip().removeprefix("np.float64(").rstrip(")")) == result.predict(x).value[0]
-    assert (
-        subprocess.run([sys.executable, str(module)], cwd=root, env={"PYTHONPATH": str(root)}, check=False).returncode
-        == 0
-    )
 
 
 @pytest.mark.parametrize("resamples", [0, 40])
@@ -46,14 +43,10 @@ def test_the_latex_has_every_parameter_with_its_interval(resamples: int) -> None
     assert text.count("{") == text.count("}")
 
 
-def test_a_law_in_columns_with_odd_names_still_runs(tmp_path: Path, root: Path) -> None:
+def test_a_law_in_columns_with_odd_names_still_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = chinchilla_runs(0.01)
     runs.frame['my "devices" / node'] = runs.frame["params"] / 7
-    result = fitted(runs, 'ratio:tokens/[my "devices" / node]')
-    module = tmp_path / "law.py"
-    module.write_text(as_python(result))
-    ran = subprocess.run([sys.executable, str(module)], cwd=root, env={"PYTHONPATH": str(root)}, check=False)
-    assert ran.returncode == 0
+    assert says_when_run(as_python(fitted(runs, 'ratio:tokens/[my "devices" / node]')), tmp_path, capsys)[0] == "["
 
 
 def skeleton(code: str) -> list[tuple[str, str]]:
@@ -62,26 +55,29 @@ def skeleton(code: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_metric_with_a_hostile_name_is_no_code(name: str, tmp_path: Path, root: Path) -> None:
+def test_a_metric_with_a_hostile_name_is_no_code(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = fitted(chinchilla_runs(0.01))
     code = as_python(replace(result, metric=Metric(name, name, True, 1.0)))
     assert skeleton(code) == skeleton(as_python(result))
-    assert ran_quietly(code, tmp_path, root)
+    said = says_when_run(code, tmp_path, capsys)
+    assert said[0] == "["
+    assert "PWNED" not in said
 
 
 @pytest.mark.parametrize("name", HOSTILE[:1], ids=["quotes"])
-def test_a_column_with_a_hostile_name_is_no_code(name: str, tmp_path: Path, root: Path) -> None:
+def test_a_column_with_a_hostile_name_is_no_code(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = chinchilla_runs(0.01)
     runs.frame[name] = runs.frame["plain"] = runs.frame["params"] / 7
     code = as_python(fitted(runs, f"ratio:tokens/[{name}]"))
     assert skeleton(code) == skeleton(as_python(fitted(runs, "ratio:tokens/[plain]")))
-    assert ran_quietly(code, tmp_path, root)
+    said = says_when_run(code, tmp_path, capsys)
+    assert said[0] == "["
+    assert "PWNED" not in said
 
 
-def ran_quietly(code: str, folder: Path, root: Path) -> bool:
-    """Whether the module runs and prints its prediction only."""
+def says_when_run(code: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the module prints when it is run as a program: its prediction."""
     module = folder / "law.py"
     module.write_text(code, encoding="utf-8")
-    command = [sys.executable, str(module)]
-    ran = subprocess.run(command, cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True)
-    return ran.stdout.startswith("[") and "PWNED" not in ran.stdout
+    runpy.run_path(str(module), run_name="__main__")
+    return capsys.readouterr().out
