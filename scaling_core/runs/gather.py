@@ -9,10 +9,9 @@ from pathlib import PurePosixPath
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.runs.aliases import alias_rank, is_run_name
+from scaling_core.runs.beside import as_log, with_settings
 from scaling_core.runs.containers import unpack
 from scaling_core.runs.folders import (
     by_folder,
@@ -23,16 +22,13 @@ from scaling_core.runs.folders import (
     settings_for,
     upwards,
 )
-from scaling_core.runs.guess import is_export
-from scaling_core.runs.logs import STEP, LoggedRun, Logs, is_known, joined
-from scaling_core.runs.members import why_unopened
-from scaling_core.runs.numbers import to_numbers
+from scaling_core.runs.logs import STEP, LoggedRun, Logs, joined
+from scaling_core.runs.members import SUMMARY, summaries, why_unopened
 from scaling_core.runs.raw import RawTable
 from scaling_core.runs.readers import FOLDER_READERS, Candidate, recognise
 from scaling_core.runs.readers.base import EitherReader, FolderReader, LogReader, table_of
-from scaling_core.runs.readers.csv_log import as_logs
 from scaling_core.runs.schema import Note
-from scaling_core.runs.settings import Scalar, setting_columns
+from scaling_core.runs.settings import Scalar
 from scaling_core.runs.upload import Upload
 
 P = ParamSpec("P")
@@ -127,8 +123,10 @@ def _worth_opening(files: Sequence[Upload], work: _Work) -> list[Upload]:
     """Leave out files of a folder that are no logs by their names."""
     kept = []
     skipped: dict[str, list[str]] = {}
+    summed = summaries([file.name for file in files])
     for file in files:
         reason = why_unopened(file.name) if "/" in file.name else ""
+        reason = SUMMARY if file.name in summed else reason
         if reason:
             skipped.setdefault(reason, []).append(file.name)
         else:
@@ -211,14 +209,14 @@ def _take_logs(found: list[_Read], settings: dict[str, dict[str, Scalar]], work:
     by_format: dict[str, list[_Read]] = {}
     for read in found:
         config = settings_for(run_folder(read.upload.name), settings)
-        if read.raw is not None and (logs := _as_log(read.raw, read.upload, bool(config))) is not None:
+        if read.raw is not None and (logs := as_log(read.raw, read.upload, bool(config))) is not None:
             read = replace(read, logs=logs, raw=None)
         if config:
             used.add(run_folder(read.upload.name))
         if read.logs is not None:
             by_format.setdefault(read.format, []).append(read)
         elif read.raw is not None:
-            raw = _with_settings(read.raw, config, read.upload)
+            raw = with_settings(read.raw, config, read.upload)
             work.tables.append(Gathered(read.upload, raw))
     for format, reads in by_format.items():
         table = _try(work, reads[0].upload, _table, format, reads, settings)
@@ -279,30 +277,6 @@ def _extent(read: _Read) -> tuple[float, str]:
     """Order parts of one run by how far they go: the last repeats or continues the others."""
     steps = [float(run.rows[STEP].max()) for run in (read.logs.runs if read.logs else ()) if len(run.rows)]
     return max(steps, default=-1.0), read.upload.name
-
-
-def _as_log(raw: RawTable, file: Upload, has_settings: bool) -> Logs | None:
-    """Take a table of steps without a column of names for the log of the one run in whose folder it lies."""
-    names = [str(name) for name in raw.frame.columns]
-    if ("/" not in file.name and not has_settings) or is_export(names) or any(map(is_run_name, names)):
-        return None
-    step = next((n for n in names if alias_rank(STEP, n) is not None), None)
-    sizes = [n for n in names if is_known(n, "params", "params_non_embedding")]
-    if step is None or len(raw.frame) < 2 or any(raw.frame[n].nunique() > 1 for n in sizes):
-        return None
-    steps = pd.Series(to_numbers(raw.frame[step], raw.decimal).values)
-    return as_logs(raw, steps, {step: ""}, file.name)
-
-
-def _with_settings(raw: RawTable, config: dict[str, Scalar], file: Upload) -> RawTable:
-    """Give a table's rows the settings beside it, and a lone row the name of its folder."""
-    frame = raw.frame
-    if len(frame) == 1 and "/" in file.name and not any(is_run_name(str(n)) for n in frame.columns):
-        frame = frame.assign(run=pd.Series([run_names([file.name])[0]], dtype="str"))
-    if not config or len(frame) > 1:
-        return replace(raw, frame=frame)
-    columns, notes = setting_columns([config], np.array([len(frame)]), tuple(map(str, frame.columns)), file.name)
-    return replace(raw, frame=pd.DataFrame({**frame, **columns}), notes=(*raw.notes, *notes))
 
 
 def _together(files: Sequence[Upload], format: str) -> Upload:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import ALIASES, alias_rank, matches_by_words
+from scaling_core.runs.counters import filled_counts
 from scaling_core.runs.raw import RawTable, rejected_frame
 from scaling_core.runs.schema import Note
 from scaling_core.runs.settings import Scalar, setting_columns, tokens_by_step
@@ -21,6 +22,8 @@ STEP, WALL_TIME, LINE = "step", "wall_time", "line"
 #: More metrics than this are mostly norms of single layers.
 MAX_METRICS = 1_500
 _NOISE = ("system/", "system.", "gradients/", "_wandb")
+#: What a second evaluation at the same step measures anew, though nothing was trained in between.
+_SPEEDS = ("_runtime", "_per_second")
 _DONE = ("finished", "")
 
 
@@ -93,18 +96,22 @@ def to_raw(logs: Logs, format: str, file: str) -> RawTable:
     if WALL_TIME in rows and "seconds" not in metrics:
         columns["seconds"] = _since_start(rows[WALL_TIME], lengths)
     columns |= {name: rows[name] for name in metrics}
+    steps = rows[STEP].to_numpy(dtype=float)
+    counts = [name for name in metrics if is_known(name, "tokens", "flops")]
+    counted, count_notes = filled_counts(rows, steps, lengths, counts, file)
+    columns |= counted
     if any(run.state.lower() not in _DONE for run in runs):
         columns["state"] = pd.Series(np.repeat([run.state.lower() for run in runs], lengths), dtype="str")
     configs = [run.config for run in runs]
     settings, setting_notes = setting_columns(configs, lengths, tuple(columns), file)
-    tokens, token_notes = tokens_by_step(configs, rows[STEP].to_numpy(dtype=float), lengths, tuple(columns), file)
+    tokens, token_notes = tokens_by_step(configs, steps, lengths, tuple(columns), file)
     notes = (*logs.notes, *_state_notes(runs, file), *_left_out_notes(left_out, again, file))
     return RawTable(
         frame=pd.DataFrame(columns | tokens | settings),
         line=_lines(rows),
         rejected=rejected_frame(file, logs.rejected),
         format=format,
-        notes=(*notes, *setting_notes, *token_notes),
+        notes=(*notes, *count_notes, *setting_notes, *token_notes),
         is_log=True,
         settings=frozenset(settings),
     )
@@ -122,7 +129,7 @@ def _merged(runs: Sequence[LoggedRun]) -> tuple[list[LoggedRun], int]:
         rows = run.rows[np.isfinite(run.rows[STEP].to_numpy(dtype=float))]
         if rows[STEP].duplicated().any():
             kept = rows.groupby(STEP, sort=True, as_index=False).last()
-            values = [c for c in rows.columns if c not in (STEP, WALL_TIME, LINE)]
+            values = [c for c in rows.columns if c not in (STEP, WALL_TIME, LINE) and not c.endswith(_SPEEDS)]
             earlier = rows.groupby(STEP, sort=True, as_index=False).first()
             # A value that is repeated as it was, as by checkpoints that hold the same history, replaces nothing.
             again += int(np.sum((earlier[values] != kept[values]).to_numpy() & kept[values].notna().to_numpy()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".npy", ".npz", ".distcp")
@@ -17,10 +18,12 @@ _TOKENIZER = frozenset(
         "model.safetensors.index.json", "pytorch_model.bin.index.json", "license", "requirements.txt",
     }
 )  # fmt: skip
+_SUMMARIES = ("all_results.json", "train_results.json", "eval_results.json")
 #: Hidden folders that hold a run's settings.
 _TELLING = frozenset({".hydra"})
 
 PICKLE = "pickles are never opened, because they can run code"
+SUMMARY = "summaries of a run whose log lies beside them"
 OUTSIDE = "their names lead out of the archive"
 
 
@@ -37,6 +40,14 @@ def why_unopened(path: str) -> str:
     if suffix in _OTHER or parts[-1].lower() in _TOKENIZER:
         return "no logs of runs"
     return ""
+
+
+def summaries(paths: Sequence[str]) -> frozenset[str]:
+    """Return the files in which Hugging Face's Trainer sums up a run whose log lies in the same folder."""
+    logged = {PurePosixPath(path).parent for path in paths if PurePosixPath(path).name == "trainer_state.json"}
+    return frozenset(
+        path for path in paths if PurePosixPath(path).name in _SUMMARIES and PurePosixPath(path).parent in logged
+    )
 
 
 def clean_path(name: str) -> str | None:

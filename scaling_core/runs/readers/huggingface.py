@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ _HISTORY = re.compile(r'"log_history"\s*:\s*\[')
 _WORD = re.compile(r'"(global_step|max_steps|train_batch_size)"\s*:\s*(\d+)')
 _FIX = "Give trainer_state.json as the Trainer wrote it."
 #: What the last row says of the whole training, and is no value at that step.
-_SUMMARY = ("train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second")
+_SUMMARY = ("train_loss", "train_samples_per_second", "train_steps_per_second")
 #: Settings under which the state's own numbers go on.
 TOTAL_FLOS, LAST_STEP = "total_flos", "global_step"
+_SEEN, TOKENS = "num_input_tokens_seen", "tokens"
 _STATE = ("train_batch_size", "max_steps", "num_train_epochs", "best_metric", "logging_steps", "eval_steps")
 _DECODER = json.JSONDecoder()
 
@@ -59,7 +61,7 @@ class HuggingFaceReader(LogReader):
         rows = _rows(history)
         if not len(rows):
             raise UserError("“log_history” has no row with a step.", where=upload.name, fix=_FIX)
-        told += _summary_notes(history, upload.name)
+        told += [*_summary_notes(history, upload.name), *_flops_notes(state, rows, upload.name)]
         run = LoggedRun("", rows, _settings(state, rows), _ending(state), upload.name)
         return Logs((run,), (*notes, *told))
 
@@ -71,15 +73,15 @@ class HuggingFaceReader(LogReader):
         """
         total, last = _positive(run.config.get(TOTAL_FLOS)), _positive(run.config.get(LAST_STEP))
         config = {k: v for k, v in run.config.items() if k not in (TOTAL_FLOS, LAST_STEP, WITHOUT_TABLES)}
+        rows = run.rows.rename(columns={_SEEN: TOKENS})  # one name for all runs, whether counted or computed
         if not total or not last:
-            return LoggedRun(run.name, run.rows, config, run.state, run.file)
-        share = run.rows[STEP].to_numpy(dtype=float) / last
-        flops = np.where(share > 0, share * total, np.nan)
-        rows = run.rows.assign(flops=flops)
+            return replace(run, rows=rows, config=config)
+        share = rows[STEP].to_numpy(dtype=float) / last
+        rows = rows.assign(flops=np.where(share > 0, share * total, np.nan))
         counted = _positive(run.config.get(WITHOUT_TABLES))
-        if counted and "num_input_tokens_seen" not in run.rows:
-            rows = rows.assign(tokens=flops / (6 * counted))
-        return LoggedRun(run.name, rows, config, run.state, run.file)
+        if counted and TOKENS not in rows:
+            rows = rows.assign(**{TOKENS: rows["flops"] / (6 * counted)})
+        return replace(run, rows=rows, config=config)
 
 
 def _state(text: str, file: str) -> tuple[dict[str, Any], list[Note]]:
@@ -120,15 +122,15 @@ def _rows(history: list[dict[str, Any]]) -> pd.DataFrame:
             continue
         values = {_name(k): _value(v) for k, v in row.items() if k not in (*_SUMMARY, "step", TOTAL_FLOS)}
         numbers = {k: v for k, v in values.items() if v is not None}
-        if numbers.keys() - {"epoch"}:
+        if numbers.keys() - {"epoch", _SEEN, "seconds"}:
             kept.append({STEP: float(step), LINE: float(place), **numbers})
     frame = pd.DataFrame(kept, dtype=float)
-    unseen = "num_input_tokens_seen" in frame and not frame["num_input_tokens_seen"].fillna(0).any()
-    return frame.drop(columns="num_input_tokens_seen") if unseen else frame
+    unseen = _SEEN in frame and not frame[_SEEN].fillna(0).any()
+    return frame.drop(columns=_SEEN) if unseen else frame
 
 
 def _name(key: str) -> str:
-    return "train_loss" if key == "loss" else key
+    return {"loss": "train_loss", "train_runtime": "seconds"}.get(key, key)
 
 
 def _value(value: object) -> float | None:
@@ -161,8 +163,16 @@ def _ending(state: Mapping[str, Any]) -> str:
     return "unfinished" if planned and done < planned else "finished"
 
 
+def _flops_notes(state: Mapping[str, Any], rows: pd.DataFrame, file: str) -> list[Note]:
+    if not _positive(state.get(TOTAL_FLOS)):
+        return []
+    text = "FLOPs of each step are total_flos in proportion to the step"
+    text += "." if _SEEN in rows else "; tokens, which were not counted, follow from them where N is known."
+    return [Note("info", text, file)]
+
+
 def _summary_notes(history: list[dict[str, Any]], file: str) -> list[Note]:
-    summed = [row for row in history if "train_runtime" in row]
+    summed = [row for row in history if "train_loss" in row and "train_runtime" in row]
     if not summed:
         return []
     text = "“train_loss” of the last row is the mean over the whole training and was left out."

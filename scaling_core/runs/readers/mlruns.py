@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from scaling_core.errors import UserError
 from scaling_core.runs.logs import LoggedRun, Logs
-from scaling_core.runs.readers.points import Points
+from scaling_core.runs.readers.points import Points, without_metrics
 from scaling_core.runs.schema import Note
 from scaling_core.runs.settings import Scalar
 from scaling_core.runs.upload import Upload
@@ -27,10 +27,11 @@ class MlrunsReader:
     name: str = "MLflow folder"
 
     def claims(self, paths: Sequence[str]) -> frozenset[str]:
-        """Return all files of runs: those under a folder that has ``meta.yaml`` and a folder of metrics."""
+        """Return all files of experiments: below a folder with ``meta.yaml`` around runs, which have theirs."""
         roots = _roots(paths)
         stores = {PurePosixPath(root).parent.parent for root in roots}
-        return frozenset(path for path in paths if _root_of(path, roots) or _is_experiment(path, stores))
+        held = roots | _experiments(paths, roots)
+        return frozenset(path for path in paths if _root_of(path, held) or _is_experiment(path, stores))
 
     def logs(self, files: Sequence[Upload]) -> Logs:
         """Read all runs that were not deleted.
@@ -41,8 +42,9 @@ class MlrunsReader:
             If no run logged a metric.
         """
         texts: list[str] = []
-        runs = [_run(root, held, texts) for root, held in _by_root(files).items()]
-        logged = tuple(run for run in runs if run is not None and len(run.rows))
+        runs = [run for root, held in _by_root(files).items() if (run := _run(root, held, texts)) is not None]
+        logged = tuple(run for run in runs if len(run.rows))
+        texts += without_metrics([run.name for run in runs if not len(run.rows)])
         if not logged:
             where = files[0].name if files else ""
             raise UserError("No run in the folder logged a metric.", where=where, fix="Give the whole mlruns folder.")
@@ -54,10 +56,22 @@ def _is_experiment(path: str, stores: set[PurePosixPath]) -> bool:
 
 
 def _roots(paths: Sequence[str]) -> frozenset[str]:
-    """Find the folders of runs."""
-    told = {str(PurePosixPath(path).parent) for path in paths if PurePosixPath(path).name == _META}
+    """Find the folders of runs; one that logged no metric has no such folder, but lies beside one that did."""
+    told = _told(paths)
     with_metrics = {root for path in paths if (root := _before(path, "metrics")) is not None}
-    return frozenset(told & with_metrics)
+    runs = told & with_metrics
+    around = _experiments(paths, runs)
+    return frozenset(runs | {root for root in told if str(PurePosixPath(root).parent) in around})
+
+
+def _told(paths: Sequence[str]) -> frozenset[str]:
+    """Find the folders with ``meta.yaml``."""
+    return frozenset(str(PurePosixPath(path).parent) for path in paths if PurePosixPath(path).name == _META)
+
+
+def _experiments(paths: Sequence[str], roots: Iterable[str]) -> frozenset[str]:
+    """Find the folders of experiments: around runs, and with ``meta.yaml`` of their own."""
+    return _told(paths) & {str(PurePosixPath(root).parent) for root in roots if root != "."}
 
 
 def _before(path: str, part: str) -> str | None:

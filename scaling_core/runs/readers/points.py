@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,3 +87,15 @@ def _texts(again: int, missing: list[str]) -> list[str]:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         texts.append(f"Logged as not a number: {', '.join(missing[:3])}{more}; these count as not logged.")
     return texts
+
+
+def without_metrics(names: Sequence[str]) -> list[str]:
+    """Name the runs that logged nothing, so that none vanishes unsaid."""
+    if not names:
+        return []
+    shown = ", ".join(f"“{name}”" for name in names[:5]) + (" and others" if len(names) > 5 else "")
+    return [f"{len(names):,} run{'s' * (len(names) > 1)} ({shown}) logged no metric and {_was(len(names))} left out."]
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"

@@ -12,7 +12,7 @@ import numpy as np
 from scaling_core.errors import UserError
 from scaling_core.runs.logs import LoggedRun, Logs
 from scaling_core.runs.readers.base import UNLIKE, Likeness, LogReader
-from scaling_core.runs.readers.points import Points
+from scaling_core.runs.readers.points import Points, without_metrics
 from scaling_core.runs.readers.sqlite import MARK, Database, opened
 from scaling_core.runs.schema import Note
 from scaling_core.runs.settings import Scalar, flat
@@ -63,7 +63,8 @@ class MlflowReader(LogReader):
             for place, row in enumerate(database.rows("metrics", metrics), start=1):
                 strange += not _take_mlflow(row, place, found, deleted)
             if deleted:
-                database.texts.append(f"{len(deleted):,} deleted runs were left out.")
+                were = "s were" if len(deleted) > 1 else " was"
+                database.texts.append(f"{len(deleted):,} deleted run{were} left out.")
             return _logs(found, database, strange, upload)
 
 
@@ -181,6 +182,7 @@ def _logs(found: Mapping[str, _Found], database: Database, strange: int, upload:
     texts = list(database.texts)
     if strange:
         texts.append(f"{strange:,} rows of metrics hold something other than numbers at a step and were left out.")
+    texts += without_metrics([run.name for run in found.values() if not run.points.names])
     runs = tuple(_logged(run, upload.name, texts) for run in found.values() if run.points.names)
     if not runs:
         why = f" {texts[0]}" if texts else ""

@@ -33,7 +33,7 @@ def test_mlflow_runs_come_with_settings_state_and_both_losses():
     assert runs.curves["train/loss"].notna().sum() == 20
     assert runs.curves["seconds"].iloc[19] == 19
     texts = " ".join(note.text for note in raw.notes)
-    for said in ("1 deleted runs", "“fails”) is marked as failed", "fails: Logged as not a number: “val_loss”"):
+    for said in ("1 deleted run ", "“fails”) is marked as failed", "fails: Logged as not a number: “val_loss”"):
         assert said in texts
 
 
