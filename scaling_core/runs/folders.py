@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,14 +13,11 @@ from typing import Any
 import yaml
 
 from scaling_core.errors import UserError
+from scaling_core.runs.members import SETTINGS
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.settings import Scalar, flat
 from scaling_core.runs.upload import Upload
 
-#: Files of settings, by their names.
-_SETTINGS = re.compile(
-    r"(?:.*[_-])?(?:config|hparams|hyperparameters|hyperparams|args|arguments|params)\.(?:json|ya?ml)|meta_\d+\.json"
-)
 #: Folders inside a run's that hold its checkpoints, settings, or the log of one split; what lies in them is the run's.
 _INSIDE = re.compile(
     r"checkpoint-\d+|step-\d+|checkpoints?|ckpts?|final|\.hydra|logs?|train|training|val|valid|validation|eval|test"
@@ -53,9 +51,16 @@ def _left_out(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> None:
 _Loader.add_multi_constructor("", _left_out)
 
 
+def _yaml(text: str) -> object:
+    return yaml.load(text, Loader=_Loader)
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {".json": json.loads, ".toml": tomllib.loads}
+
+
 def is_settings(name: str) -> bool:
     """Whether a file is one of settings, by its name."""
-    return _SETTINGS.fullmatch(PurePosixPath(name).name.lower()) is not None
+    return SETTINGS.fullmatch(PurePosixPath(name).name.lower()) is not None
 
 
 def read_settings(upload: Upload) -> dict[str, Scalar]:
@@ -70,8 +75,7 @@ def read_settings(upload: Upload) -> dict[str, Scalar]:
         raise UserError("The file is too large for one of settings.", where=upload.name, fix=_FIX)
     text = as_utf8(upload.data, upload.name)[0].decode(errors="replace")
     try:
-        is_json = PurePosixPath(upload.name).suffix.lower() == ".json"
-        value = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)
+        value = _PARSERS.get(PurePosixPath(upload.name).suffix.lower(), _yaml)(text)
     except (ValueError, yaml.YAMLError, RecursionError, TypeError, AttributeError) as error:
         why = str(error).split("\n", 1)[0][:200] if not isinstance(error, RecursionError) else "nested too deeply"
         raise UserError(f"The settings cannot be read: {why}.", where=upload.name, fix=_FIX) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -18,6 +19,11 @@ _TOKENIZER = frozenset(
         "model.safetensors.index.json", "pytorch_model.bin.index.json", "license", "requirements.txt",
     }
 )  # fmt: skip
+#: Files of settings, by their names in lower case.
+SETTINGS = re.compile(
+    r"(?:.*[_-])?(?:config|cfg|settings|hparams|hyperparameters|hyperparams|args|arguments|params)\.(?:json|ya?ml|toml)"
+    r"|meta_\d+\.json"
+)
 _SUMMARIES = ("all_results.json", "train_results.json", "eval_results.json")
 #: Hidden folders that hold a run's settings.
 _TELLING = frozenset({".hydra"})
@@ -37,7 +43,8 @@ def why_unopened(path: str) -> str:
         return PICKLE
     if suffix in _WEIGHTS:
         return "weights of models, not logs"
-    if suffix in _OTHER or parts[-1].lower() in _TOKENIZER:
+    is_settings = SETTINGS.fullmatch(parts[-1].lower()) is not None
+    if (suffix in _OTHER and not is_settings) or parts[-1].lower() in _TOKENIZER:
         return "no logs of runs"
     return ""
 
