@@ -21,6 +21,7 @@ from scaling_core.runs.meaning import Meaning, understand
 from scaling_core.runs.names import final_rows, in_order, run_codes, run_names
 from scaling_core.runs.numbers import Numbers, to_numbers
 from scaling_core.runs.overrides import Overrides
+from scaling_core.runs.progress import tick
 from scaling_core.runs.raw import RawTable, rejected_frame, same_text
 from scaling_core.runs.rows import Rejections, reject_bad_loss, reject_bad_size, reject_repeats
 from scaling_core.runs.schema import (
@@ -100,13 +101,16 @@ def build(raw: RawTable, upload: Upload, overrides: Overrides | None = None) -> 
         If parameters, tokens and FLOPs are all unknown, a correction does not fit the file, or no row is usable.
     """
     file = upload.name
+    tick(0.0)
     completed = complete(raw, overrides or Overrides(), file)
     read, raw = raw, completed.raw
     meaning = understand(raw, file, completed.overrides, frozenset(completed.rules))
     measured = _measure(raw, meaning, file)
     derived = derive(_sizes(measured, len(raw.frame)))
+    tick(0.0)
     rejections = _judge(raw, meaning, measured, derived)
     logged = _logged(raw, meaning, measured, derived, rejections, file)
+    tick(0.0)
     rejected = [*raw.rejected[["line", "reason", "content"]].itertuples(index=False, name=None)]
     rejected += rejections.rows(raw)
     fitted = rejections.kept & ~logged.along

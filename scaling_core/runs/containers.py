@@ -8,15 +8,18 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from scaling_core.errors import UserError
+from scaling_core.runs.cut_zip import cut_members
 from scaling_core.runs.members import OUTSIDE, clean_path, why_unopened
+from scaling_core.runs.progress import by_bytes, part, tick
 from scaling_core.runs.schema import Note
-from scaling_core.runs.streams import gunzip, is_workbook, read_stream, unzstd
+from scaling_core.runs.streams import gunzip, is_workbook, read_stream, unzstd, whole_lines
 from scaling_core.runs.upload import MAX_FILE_BYTES, Upload, check_size
 
 #: Archives inside archives are opened so deep.
@@ -30,6 +33,8 @@ _ENCRYPTED = 1
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, OSError, tarfile.TarError, NotImplementedError, RuntimeError, ValueError,
 )  # fmt: skip
+#: Beginnings of names inside Excel workbooks.
+_OF_WORKBOOKS = ("[Content_Types].xml", "_rels/.rels", "docProps/", "xl/")
 _FIX_BROKEN = "Copy or download it again."
 
 
@@ -42,6 +47,8 @@ class Unpacked:
 
     uploads: tuple[Upload, ...]
     notes: tuple[Note, ...] = ()
+    #: Of each file, which of those given it is or came from.
+    origins: tuple[int, ...] = ()
 
 
 @dataclass
@@ -71,7 +78,9 @@ class _Opening:
             raise _too_many(container)
 
 
-def unpack(uploads: Sequence[Upload], max_bytes: int | None = None) -> Unpacked:
+def unpack(
+    uploads: Sequence[Upload], max_bytes: int | None = None, refuse: Callable[[int, UserError], None] | None = None
+) -> Unpacked:
     """Open containers and leave all other files as they are.
 
     Parameters
@@ -79,21 +88,32 @@ def unpack(uploads: Sequence[Upload], max_bytes: int | None = None) -> Unpacked:
     uploads : sequence of Upload
     max_bytes : int, optional
         Of all that is unpacked together; ``MAX_FILE_BYTES`` unless given.
+    refuse : callable, optional
+        Takes the place of an upload that cannot be opened, and why; the others are opened all the same.
 
     Raises
     ------
     UserError
-        If a container is broken from its start, protected by a password, holds nothing to open, or is larger inside
-        than the limits.
+        Without ``refuse``, if a container is broken from its start, protected by a password, holds nothing to open, or
+        is larger inside than the limits.
     """
     opening = _Opening(MAX_FILE_BYTES if max_bytes is None else max_bytes)
-    for upload in uploads:
-        check_size(upload.name, len(upload.data), max_bytes)
+    origins: list[int] = []
+    for i, (upload, share) in enumerate(zip(uploads, by_bytes(len(u.data) for u in uploads), strict=True)):
         before = len(opening.files)
-        _open(upload, 0, opening)
-        if len(opening.files) == before:
-            raise _nothing_inside(upload.name, opening)
-    return Unpacked(tuple(opening.files), (*opening.notes, *_skip_notes(opening)))
+        try:
+            check_size(upload.name, len(upload.data), max_bytes)
+            with part(*share, f"Unpacking {upload.name}" if is_container(upload) else ""):
+                _open(upload, 0, opening)
+            if len(opening.files) == before:
+                raise _nothing_inside(upload.name, opening)
+        except UserError as error:
+            if refuse is None:
+                raise
+            del opening.files[before:]
+            refuse(i, error)
+        origins += [i] * (len(opening.files) - before)
+    return Unpacked(tuple(opening.files), (*opening.notes, *_skip_notes(opening)), tuple(origins))
 
 
 def is_container(upload: Upload) -> bool:
@@ -215,6 +235,7 @@ def _open_inner(upload: Upload, depth: int, opening: _Opening, data: bytes, whol
     if not whole:
         text = "The compressed file is cut short or damaged; what comes before that was used."
         opening.notes.append(Note("warning", text, upload.name))
+        data = whole_lines(data)
     path = PurePosixPath(upload.name)
     name = str(path.with_suffix("")) if path.suffix.lower() in _SUFFIXES and path.stem else upload.name
     name = f"{name[:-4]}.tar" if name.lower().endswith(".tgz") else name
@@ -228,19 +249,14 @@ def _open_zip(upload: Upload, depth: int, opening: _Opening) -> None:
         archive = zipfile.ZipFile(io.BytesIO(upload.data))
         entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UserError(
-            f"The ZIP archive is broken or cut short ({error}).", where=upload.name, fix=_FIX_BROKEN
-        ) from None
-    if any(PurePosixPath(e.filename).name == "data.pkl" for e in entries):
-        raise UserError(
-            "The file is a checkpoint of PyTorch: a pickle, which is never opened because it can run code.",
-            where=upload.name,
-            fix="Give the log of the run instead: CSV, JSON, TensorBoard or text.",
-        )
+        _open_cut_zip(upload, depth, opening, str(error))
+        return
+    _refuse_checkpoint(upload.name, [e.filename for e in entries])
     if any(e.flag_bits & _ENCRYPTED for e in entries) and all(e.flag_bits & _ENCRYPTED or e.is_dir() for e in entries):
         raise UserError("The ZIP archive is protected by a password.", where=upload.name, fix="Unpack it first.")
     seen: set[str] = set()
-    for entry in entries:
+    for place, entry in enumerate(entries):
+        tick(place / len(entries))
         if entry.is_dir():
             continue
         opening.take_member(upload.name)
@@ -254,6 +270,40 @@ def _open_zip(upload: Upload, depth: int, opening: _Opening) -> None:
         )  # fmt: skip
         seen.add(entry.filename)
         _take(upload, entry.filename, reason, entry.compress_size, lambda e=entry: archive.open(e), depth, opening)  # type: ignore[misc]
+
+
+def _open_cut_zip(upload: Upload, depth: int, opening: _Opening, error: str) -> None:
+    """Open what is there of an archive whose end, with its list of contents, is missing.
+
+    Raises
+    ------
+    UserError
+        If not even one member begins in it, or it is no archive of logs.
+    """
+    members = list(islice(cut_members(upload.data), MAX_MEMBERS + 1))
+    _refuse_checkpoint(upload.name, [m.name for m in members])
+    if not members or any(m.name.startswith(_OF_WORKBOOKS) for m in members):
+        kind = "Excel workbook" if members else "ZIP archive"
+        raise UserError(f"The {kind} is broken or cut short ({error}).", where=upload.name, fix=_FIX_BROKEN)
+    seen: set[str] = set()
+    for member in members:
+        opening.take_member(upload.name)
+        tick(member.start / len(upload.data))
+        reason = member.why_not or ("their names occur twice" if member.name in seen else "")
+        seen.add(member.name)
+        finish = None if member.is_whole else whole_lines
+        _take(upload, member.name, reason, member.size, member.open, depth, opening, finish)
+    text = f"The ZIP archive is cut short or damaged ({error}); what comes before that was used."
+    opening.notes.append(Note("warning", text, upload.name))
+
+
+def _refuse_checkpoint(name: str, members: Iterable[str]) -> None:
+    if any(PurePosixPath(member).name == "data.pkl" for member in members):
+        raise UserError(
+            "The file is a checkpoint of PyTorch: a pickle, which is never opened because it can run code.",
+            where=name,
+            fix="Give the log of the run instead: CSV, JSON, TensorBoard or text.",
+        )
 
 
 def _open_tar(upload: Upload, depth: int, opening: _Opening) -> None:
@@ -296,9 +346,9 @@ def _tar_stream(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 def _take(
     container: Upload, name: str, reason: str, packed: int, stream: Callable[[], IO[bytes]], depth: int,
-    opening: _Opening,
+    opening: _Opening, finish: Callable[[bytes], bytes] | None = None,
 ) -> None:  # fmt: skip
-    """Read one member and go on with it, or note why not."""
+    """Read one member and go on with it, or note why not; ``finish`` is done to what was read."""
     path = clean_path(name)
     reason = OUTSIDE if path is None else reason or why_unopened(path)
     if path is None or reason:
@@ -307,6 +357,7 @@ def _take(
     try:
         with stream() as opened:
             data = read_stream(opened, packed, f"{container.name}, {path}", opening.bytes_left)
+            data = finish(data) if finish else data
     except _DAMAGED:
         opening.skip(container.name, path, "they are damaged or cut short")
         return

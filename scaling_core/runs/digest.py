@@ -52,7 +52,7 @@ def _column_hash(column: pd.Series) -> bytes:
     kind, buffers = _buffers(column)
     content = hashlib.sha256(kind)
     for buffer in buffers:
-        content.update(buffer)
+        content.update(buffer.data)
     return content.digest()
 
 

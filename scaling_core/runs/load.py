@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from scaling_core.errors import UserError
 from scaling_core.runs.build import build
-from scaling_core.runs.folders import is_settings
-from scaling_core.runs.gather import Gathered, condensed, gather
+from scaling_core.runs.gather import Gathered, condensed, gather, gather_usable
 from scaling_core.runs.overrides import Overrides
+from scaling_core.runs.progress import part, tick
 from scaling_core.runs.raw import RawTable
 from scaling_core.runs.schema import Note, RunTable, concatenate
 from scaling_core.runs.upload import Upload
 
 _FEW_FILES = 3
+#: Share of a load that reading is; understanding what was read is the rest.
+READING = 0.8
 
 
 def load(uploads: Sequence[Upload], overrides: Overrides | None = None, max_bytes: int | None = None) -> RunTable:
@@ -35,9 +37,31 @@ def load(uploads: Sequence[Upload], overrides: Overrides | None = None, max_byte
     """
     if not uploads:
         raise UserError("There is no file to read.", fix="Give at least one file of runs.")
-    gathered, notes = gather(uploads, max_bytes)
-    corrections = overrides or Overrides()
-    built, left_out = _built(gathered, corrections)
+    with part(0.0, READING):
+        gathered, notes = gather(uploads, max_bytes)
+    with part(READING, 1.0):
+        return understand(gathered, notes, overrides)
+
+
+def understand(
+    gathered: Sequence[Gathered], notes: Sequence[Note] = (), overrides: Overrides | None = None
+) -> RunTable:
+    """Join what was read of files into one table of runs.
+
+    Parameters
+    ----------
+    gathered : sequence of Gathered
+    notes : sequence of Note
+        What was noted in reading them.
+    overrides : Overrides, optional
+        As for ``load``.
+
+    Raises
+    ------
+    UserError
+        If one of them makes no sense as runs; the message names it.
+    """
+    built, left_out = _built(gathered, overrides or Overrides())
     table = concatenate(built)
     told = (*table.notes, *notes, *left_out)
     # Many files of one kind would say the same many times.
@@ -46,21 +70,8 @@ def load(uploads: Sequence[Upload], overrides: Overrides | None = None, max_byte
 
 def usable(uploads: Sequence[Upload]) -> tuple[list[Upload], list[UserError]]:
     """Sort files given together into those that can be read, with the settings that go with them, and errors."""
-    kept: list[Upload] = []
-    errors: list[UserError] = []
-    for upload in uploads:
-        try:
-            if not is_settings(upload.name):
-                gather([upload])
-            kept.append(upload)
-        except UserError as error:
-            errors.append(error)
-    try:
-        if kept and not errors:
-            gather(kept)
-    except UserError as error:  # settings alone, which are no runs
-        return [], [error]
-    return kept, errors
+    files = gather_usable(uploads)
+    return list(files.kept), list(files.refused)
 
 
 def _built(gathered: Sequence[Gathered], overrides: Overrides) -> tuple[list[RunTable], list[Note]]:
@@ -68,7 +79,8 @@ def _built(gathered: Sequence[Gathered], overrides: Overrides) -> tuple[list[Run
     built: list[RunTable] = []
     notes: list[Note] = []
     errors: list[UserError] = []
-    for one in gathered:
+    for i, one in enumerate(gathered):
+        tick(i / len(gathered))
         try:
             table = build(one.raw, one.upload, concerning(overrides, one.raw, gathered))
         except UserError as error:

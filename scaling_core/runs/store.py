@@ -6,14 +6,18 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from scaling_core.errors import UserError
+from scaling_core.runs.progress import tick
 from scaling_core.runs.upload import Upload
 
+_CHUNK = 4 * 2**20
 _HASH = re.compile(r"[0-9a-f]{12,64}")
 
 
@@ -44,9 +48,7 @@ class UploadStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                # The name goes first, so that no content is ever without one.
-                _write_whole(_name_path(path), json.dumps({"name": upload.name}).encode())
-                _write_whole(path, upload.data)
+                _keep(path, upload)
         except OSError as error:
             raise UserError(
                 f"The upload cannot be kept: {error.strerror or error}.",
@@ -63,6 +65,13 @@ class UploadStore:
         UserError
             If there is none, the digits fit more than one, or they are no SHA-256.
         """
+        found = self._find(sha256)
+        try:
+            return Upload(_name_of(found), found.read_bytes())
+        except OSError:
+            raise _unknown(found.name, 0) from None
+
+    def _find(self, sha256: str) -> Path:
         wanted = sha256.strip().lower()
         if not _HASH.fullmatch(wanted):
             raise UserError(
@@ -71,10 +80,17 @@ class UploadStore:
         found = [p for p in self._path(wanted).parent.glob(f"{wanted}*") if len(p.name) == 64]
         if len(found) != 1:
             raise _unknown(wanted, len(found))
-        try:
-            return Upload(_name_of(found[0]), found[0].read_bytes())
-        except OSError:
-            raise _unknown(wanted, 0) from None
+        return found[0]
+
+    def name_of(self, sha256: str) -> str:
+        """Return the name of a file, without reading it.
+
+        Raises
+        ------
+        UserError
+            As ``get``.
+        """
+        return _name_of(self._find(sha256))
 
     def _path(self, sha256: str) -> Path:
         return self.root / "uploads" / sha256[:2] / sha256
@@ -97,15 +113,27 @@ def _name_of(path: Path) -> str:
         return path.name[:12]
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write so that no reader, and no crash, ever sees half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".upload-")
+def _keep(path: Path, upload: Upload) -> None:
+    """Write content and name so that no reader, and no crash, ever sees half of them; stopped, it leaves nothing."""
+    with ExitStack() as stack:
+        content = stack.enter_context(_written(path.parent, upload.data))
+        name = stack.enter_context(_written(path.parent, json.dumps({"name": upload.name}).encode()))
+        # The name goes first, so that no content is ever without one.
+        name.replace(_name_path(path))
+        content.replace(path)
+
+
+@contextmanager
+def _written(folder: Path, data: bytes) -> Iterator[Path]:
+    """Write data to a temporary file, which is gone afterwards unless it was given another name inside."""
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".upload-")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for start in range(0, len(data), _CHUNK):
+                tick(start / len(data))
+                file.write(data[start : start + _CHUNK])
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
+        yield Path(temporary)
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise

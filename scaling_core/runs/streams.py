@@ -11,6 +11,7 @@ from typing import IO
 import zstandard
 
 from scaling_core.errors import UserError
+from scaling_core.runs.progress import tick
 
 #: How many times larger than the packed bytes the content may be; text of logs seldom passes 30.
 MAX_RATIO = 400
@@ -71,10 +72,20 @@ def read_stream(stream: IO[bytes], packed: int, name: str, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while part := stream.read(_CHUNK):
+        tick(0.0)
         size += len(part)
         check_growth(size, packed, name, limit)
         parts.append(part)
     return b"".join(parts)
+
+
+def whole_lines(data: bytes) -> bytes:
+    """Take the last line of a text that was cut: what it holds may be half a number.
+
+    What is no text, or has no line ends to go by, stays as it is.
+    """
+    end = data.rfind(b"\n") + 1
+    return data if not end or b"\0" in data[:_CHUNK] else data[:end]
 
 
 def check_growth(size: int, packed: int, name: str, limit: int) -> None:
@@ -122,6 +133,7 @@ def _gunzip(data: bytes) -> Iterator[bytes]:
         inflate = zlib.decompressobj(31)
         pending: bytes | memoryview = rest
         while not inflate.eof:
+            tick(1 - len(pending) / len(data))
             fed = pending[:_CHUNK]
             if not len(fed):
                 raise EOFError("it ends too early")
@@ -138,6 +150,8 @@ def _unzstd(data: bytes) -> Iterator[bytes]:
         part = reader.decompressobj()
         unused = b""
         while not part.eof:
+            if position % _CHUNK < _ZSTD_FED:
+                tick(position / len(data))
             fed = data[position : position + _ZSTD_FED]
             if not fed:
                 raise EOFError("it ends too early")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +16,7 @@ from scaling_core.errors import UserError
 MAX_FILE_BYTES = 500 * 2**20
 #: How much of a file's beginning is looked at to tell its format.
 HEAD_BYTES = 64 * 2**10
+_WORTH_A_THREAD = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,19 @@ class Upload:
             raise UserError("You may not read this file.", where=str(path), fix="Change its rights.") from None
         except (OSError, ValueError) as error:
             raise UserError(f"The file cannot be read: {error}.", where=str(path)) from None
+
+
+@contextmanager
+def hashed_meanwhile(uploads: Iterable[Upload]) -> Iterator[None]:
+    """Hash large files while what is inside runs: hashing leaves a processor to the others."""
+    large = [upload for upload in uploads if len(upload.data) >= _WORTH_A_THREAD]
+    if not large:
+        yield
+        return
+    with ThreadPoolExecutor(1) as worker:
+        for upload in large:
+            worker.submit(lambda u=upload: u.sha256)  # type: ignore[misc]
+        yield
 
 
 def check_size(name: str, size: int, max_bytes: int | None = None) -> None:

@@ -16,6 +16,7 @@ import openpyxl
 import pandas as pd
 
 from scaling_core.errors import UserError
+from scaling_core.runs.progress import tracked
 from scaling_core.runs.raw import RawTable, check_column_count, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.readers.dialect import require_header
@@ -76,7 +77,8 @@ def _check_size(upload: Upload) -> None:
 def _filled(sheet: Any, file: str) -> Iterator[tuple[int, Row]]:
     """Yield number and cells of each row that holds anything."""
     cells = 0
-    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+    rows = tracked(sheet.iter_rows(values_only=True), sheet.max_row or 1)
+    for number, row in enumerate(rows, start=1):
         cells += max(len(row), 1)
         if cells > MAX_CELLS:
             raise UserError(f"The sheet “{sheet.title}” spans more than {MAX_CELLS:,} cells.", where=file, fix=_FIX)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.runs.logs import Logs
+from scaling_core.runs.progress import tick, tracked
 from scaling_core.runs.raw import MAX_COLUMNS, RawTable, check_column_count, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus, table_of
 from scaling_core.runs.readers.binary import is_text
@@ -24,6 +25,7 @@ from scaling_core.runs.upload import Upload
 
 _SURE_DIGITS = 18  # an integer of more digits may not fit 64 bits, and is kept as a float
 _MAX_DEPTH = 16
+_STRETCH = 17  # every 128 KiB of an array is a moment to say how far it is read
 #: A printed log may begin so, as in [2024-04-17 09:42:26]; JSON does not.
 BEGINS_WITH_DATE = re.compile(rb"\s*\[\s*\d{4}-\d\d-\d\d")
 _FIX = "Give one JSON object a line, or an array of objects, each a run or checkpoint."
@@ -127,7 +129,7 @@ def _line_items(text: str) -> Iterator[tuple[int, str, Any]]:
     if isinstance(whole, dict):
         yield 1, text, whole
         return
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(tracked(lines, len(lines)), start=1):
         if line and not line.isspace():
             yield number, line, _attempt(line)
 
@@ -147,6 +149,8 @@ def _array_items(text: str) -> Iterator[tuple[int, str, Any]]:
         except _JSON_ERRORS as error:
             yield line, text[position : position + 600], error
             return
+        if end >> _STRETCH != position >> _STRETCH:
+            tick(end / len(text))
         yield line, text[position : min(end, position + 600)], value
         position = end
 

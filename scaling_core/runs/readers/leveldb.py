@@ -7,7 +7,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from scaling_core.runs.progress import tracked
+
 _BLOCK = 32 * 2**10
+_USUAL_PIECE = 512
 _PIECE = struct.Struct("<IHB")
 HEADER = b":W&B"
 HEADER_BYTES = 7
@@ -27,7 +30,8 @@ def records(data: bytes, damage: Damage) -> Iterator[bytes]:
     """Yield the sound records of a file; after a damaged piece, reading goes on with the next block."""
     parts: list[bytes] = []
     begun = False
-    for kind, payload in _pieces(data, damage):
+    # A piece is a small part of a block, so that their number is only a guess of how far it is.
+    for kind, payload in tracked(_pieces(data, damage), len(data) // _USUAL_PIECE):
         if kind in (_FULL, _FIRST):
             parts, begun = [payload], True
         elif begun and kind in (_MIDDLE, _LAST):

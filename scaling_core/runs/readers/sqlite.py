@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from scaling_core.errors import UserError
+from scaling_core.runs.progress import tracked
 
 MARK = b"SQLite format 3\x00"
 #: Longest time that a database may take, in seconds.
 MAX_SECONDS = 60.0
 _WAL = slice(18, 20)  # file format for writing and reading: 2 says that a write-ahead log may lie beside the file
+_MANY_ROWS = 1_000_000
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 64 * 2**20,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
@@ -51,7 +53,9 @@ class Database:
         listed = ", ".join(_quoted(column) for column in known)
         try:
             # The names are quoted, and come from the readers.
-            for row in self.connection.execute(f"SELECT {listed} FROM {_quoted(table)}"):
+            # To count them takes a function, and none is allowed: how far it is, is a guess.
+            rows = self.connection.execute(f"SELECT {listed} FROM {_quoted(table)}")
+            for row in tracked(rows, _MANY_ROWS):
                 yield row if len(known) == len(place) else tuple(absent if i is None else row[i] for i in place)
         except _BROKEN as error:
             self.texts.append(f"The table “{table}” could be read only in part: {_why(error)}.")

@@ -16,6 +16,7 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.runs.aliases import loss_split_of
 from scaling_core.runs.logs import LINE, STEP, WALL_TIME, LoggedRun, Logs
+from scaling_core.runs.progress import tracked
 from scaling_core.runs.readers.base import UNLIKE, Likeness, LogReader
 from scaling_core.runs.readers.messages import BROKEN_MESSAGE, message_types
 from scaling_core.runs.readers.points import Points
@@ -102,7 +103,8 @@ class TensorBoardReader(LogReader):
             )
         points, run, parse = Points(), _Session(), _types()["Event"].FromString
         rejected = [(number, "The record fails its checksum.", "") for number in found.damaged]
-        for number, payload in zip(found.place, found.payloads, strict=True):
+        pairs = zip(found.place, found.payloads, strict=True)
+        for number, payload in tracked(pairs, len(found.payloads)):
             try:
                 _take(parse, payload, number, points, run)
             except BROKEN_MESSAGE:

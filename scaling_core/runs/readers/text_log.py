@@ -11,6 +11,7 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.runs.logs import LINE, MAX_METRICS, STEP, LoggedRun, Logs
+from scaling_core.runs.progress import tracked
 from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.schema import Note
@@ -152,7 +153,7 @@ def number(text: str) -> float:
 def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
     """Yield number, text and whether it may be cut, of each line, and of each that a progress bar wrote over."""
     lines = text.split("\n")
-    for i, line in enumerate(lines, start=1):
+    for i, line in enumerate(tracked(lines, len(lines)), start=1):
         written = line.rstrip("\r").split("\r")
         for shown in written[:-1]:
             if shown:

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 
 import google_crc32c
 
+from scaling_core.runs.progress import tick
+
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size
+_EVERY = 4_096
+#: Share of the reading of an event file that taking it apart is.
+_FRAMING = 0.2
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ def frames(data: bytes) -> Frames:
             break
         sound.add(given)
         number += 1
+        if number % _EVERY == 0:
+            tick(_FRAMING * at / size)
         payload = data[start:end]
         raw = checksum(payload)
         if ((raw >> 15 | raw << 17) + 0xA282EAD8) & 0xFFFFFFFF == tail(data, end)[0]:
