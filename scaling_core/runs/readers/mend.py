@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 
+from scaling_core.runs.progress import tick
 from scaling_core.runs.readers.records import Records, find_records
 
 #: Each repair reads the text anew; past so many the rest is left to the slow reader.
@@ -22,7 +23,8 @@ def mend_quotes(data: bytes, delimiter: str) -> tuple[bytes, list[tuple[int, str
     line, reason, content.
     """
     rejected: list[tuple[int, str, str]] = []
-    for _ in range(_MOST_REPAIRS if b'"' in data else 0):
+    for turn in range(_MOST_REPAIRS if b'"' in data else 0):
+        tick(0.5 * turn / _MOST_REPAIRS)
         records = find_records(data)
         found = _first_stray(records, delimiter)
         if found is None:
