@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from scaling_core.errors import UserError
+from scaling_core.runs.logs import Logs
 from scaling_core.runs.raw import RawTable
-from scaling_core.runs.readers.base import FolderReader, Likeness, Reader
+from scaling_core.runs.readers.base import EitherReader, FolderReader, Likeness, LogReader, Reader, table_of
 from scaling_core.runs.readers.binary import refuse_binary, unknown_log
 from scaling_core.runs.readers.delimited import DelimitedReader
 from scaling_core.runs.readers.excel import ExcelReader
@@ -22,6 +23,7 @@ from scaling_core.runs.readers.modded_nanogpt import ModdedNanoGptReader
 from scaling_core.runs.readers.nanochat import NanochatReader
 from scaling_core.runs.readers.nanogpt import NanoGptReader
 from scaling_core.runs.readers.olmo import OlmoReader
+from scaling_core.runs.readers.one_curve import as_curves
 from scaling_core.runs.readers.parquet import ParquetReader
 from scaling_core.runs.readers.tensorboard import TensorBoardReader
 from scaling_core.runs.readers.trackers import MlflowReader, TrackioReader
@@ -104,4 +106,25 @@ def read(upload: Upload, max_bytes: int | None = None) -> RawTable:
         If the file is too large, empty, of no format known here, broken, or has no rows.
     """
     best = recognise(upload, max_bytes)
-    return replace(best.reader.read(upload), reason=best.likeness.reason)
+    found = read_as(best, upload)
+    if isinstance(found, RawTable):
+        return found
+    complete = best.reader.complete if isinstance(best.reader, LogReader) else None
+    return replace(table_of(found, best.reader.name, upload.name, complete), reason=best.likeness.reason)
+
+
+def read_as(best: Candidate, upload: Upload) -> Logs | RawTable:
+    """Read a file in a format: as logs, which may be joined with what lies beside them, or as a table.
+
+    Raises
+    ------
+    UserError
+        If the file is broken or has no rows.
+    """
+    reader = best.reader
+    if isinstance(reader, LogReader):
+        return reader.logs(upload)
+    found = reader.either(upload) if isinstance(reader, EitherReader) else reader.read(upload)
+    if isinstance(found, Logs):
+        return found
+    return replace(as_curves(found, upload.name), reason=best.likeness.reason)
