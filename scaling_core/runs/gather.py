@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -12,7 +13,7 @@ import numpy as np
 
 from scaling_core.errors import UserError
 from scaling_core.runs.beside import as_log, with_settings
-from scaling_core.runs.containers import unpack
+from scaling_core.runs.containers import is_container, unpack
 from scaling_core.runs.folders import (
     by_folder,
     is_settings,
@@ -24,15 +25,18 @@ from scaling_core.runs.folders import (
 )
 from scaling_core.runs.logs import STEP, LoggedRun, Logs, joined
 from scaling_core.runs.members import SUMMARY, summaries, why_unopened
+from scaling_core.runs.progress import by_bytes, part
 from scaling_core.runs.raw import RawTable
 from scaling_core.runs.readers import FOLDER_READERS, Candidate, read_as, recognise
 from scaling_core.runs.readers.base import FolderReader, LogReader, table_of
 from scaling_core.runs.schema import Note
 from scaling_core.runs.settings import Scalar
-from scaling_core.runs.upload import Upload
+from scaling_core.runs.upload import Upload, hashed_meanwhile
 
 P = ParamSpec("P")
 T = TypeVar("T")
+#: Share of the reading that unpacking is.
+_UNPACKING = 0.2
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,59 @@ class _Read:
     raw: RawTable | None = None
 
 
+@dataclass(frozen=True)
+class Files:
+    """What was read of files that were given together.
+
+    Attributes
+    ----------
+    tables : tuple of Gathered
+    notes : tuple of Note
+    kept : tuple of Upload
+        Those given that were read, with the settings among them; none where there is no table.
+    refused : tuple of UserError
+        Why others could not be.
+    """
+
+    tables: tuple[Gathered, ...]
+    notes: tuple[Note, ...]
+    kept: tuple[Upload, ...]
+    refused: tuple[UserError, ...] = ()
+
+
 @dataclass
 class _Work:
-    """What came of the files so far."""
+    """What came of the files so far; ``refused`` goes by the place of what was given, if one may be refused at all."""
 
     tables: list[Gathered] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
+    origins: dict[str, int] = field(default_factory=dict)
+    failed: dict[int, UserError] = field(default_factory=dict)
+    served: set[int] = field(default_factory=set)
+    refused: dict[int, UserError] | None = None
+
+    def served_by(self, file: Upload) -> None:
+        """Take note that a file was of use."""
+        self.served.add(self.origins.get(file.name, -1))
+
+    def failed_by(self, file: Upload, error: UserError) -> None:
+        """Take note that a file could not be read.
+
+        Raises
+        ------
+        UserError
+            If the file was given by itself and none may be refused.
+        """
+        place = self.origins.get(file.name, -1)
+        if "/" not in file.name:
+            if self.refused is None:
+                raise error
+            self.refused.setdefault(place, error)
+            return
+        self.failed.setdefault(place, error)
+        self.errors.append(error)
+        self.notes.append(Note("warning", f"Left out: {error.what}", file.name))
 
 
 def gather(uploads: Sequence[Upload], max_bytes: int | None = None) -> tuple[tuple[Gathered, ...], tuple[Note, ...]]:
@@ -97,26 +147,71 @@ def gather(uploads: Sequence[Upload], max_bytes: int | None = None) -> tuple[tup
     UserError
         If a file given by itself cannot be read, or nothing can.
     """
-    opened = unpack(uploads, max_bytes)
-    work = _Work(notes=list(opened.notes))
-    files = _worth_opening(opened.uploads, work)
-    files = _take_folders(files, work)
-    beside = [f for f in files if is_settings(f.name)]
-    logs, repeats = _distinct([f for f in files if not is_settings(f.name)])
-    found = [read for f in logs if (read := _try(work, f, _read, f, max_bytes))]
-    if not found and not work.tables:  # settings alone may still be a table of runs
-        found = [read for f in beside if (read := _try(work, f, _read, f, max_bytes))]
-        beside = []
-    settings = {f.name: said for f in beside if (said := _try(work, f, read_settings, f))}
-    used = _take_logs(found, by_folder(settings), work)
-    _note_unused(settings, used, work)
+    files = _gather(uploads, max_bytes, _Work())
+    return files.tables, files.notes
+
+
+def gather_usable(uploads: Sequence[Upload], max_bytes: int | None = None) -> Files:
+    """Read what can be read of files that were given together; what cannot is refused, and leaves the others alone.
+
+    Parameters
+    ----------
+    uploads, max_bytes
+        As for ``gather``.
+    """
+    work = _Work(refused={})
+    try:
+        return _gather(uploads, max_bytes, work)
+    except UserError as error:  # nothing can be read
+        return Files((), (), (), tuple((work.refused or {0: error}).values()))
+
+
+def _gather(uploads: Sequence[Upload], max_bytes: int | None, work: _Work) -> Files:
+    packed = any(map(is_container, uploads))
+    with part(0.0, _UNPACKING if packed else 0.0):
+        opened = unpack(uploads, max_bytes, None if work.refused is None else work.refused.setdefault)  # type: ignore[arg-type]
+    work.notes += opened.notes
+    work.origins |= {f.name: i for f, i in zip(opened.uploads, opened.origins, strict=True)}
+    with hashed_meanwhile(opened.uploads), part(_UNPACKING if packed else 0.0, 1.0):
+        repeats = _read_all(opened.uploads, max_bytes, work)
     if not work.tables:
         raise work.errors[0] if work.errors else UserError(
             "There is no log of a run in it.", where=uploads[0].name if uploads else "", fix="Give CSV, JSON or logs."
         )  # fmt: skip
-    place = {file.sha256: i for i, file in reversed([*enumerate(opened.uploads)])}
-    ordered = sorted(work.tables, key=lambda one: place.get(one.first.sha256, -1))
-    return tuple(ordered), (*work.notes, *repeats)
+    place = {id(file.data): i for i, file in reversed([*enumerate(opened.uploads)])}
+    ordered = sorted(work.tables, key=lambda one: place.get(id(one.first.data), -1))
+    refused = dict(work.refused or {})
+    if work.refused is not None:  # of what holds many files, at least one must be of use
+        refused |= {i: error for i, error in work.failed.items() if i not in work.served}
+    kept = tuple(upload for i, upload in enumerate(uploads) if i not in refused)
+    return Files(tuple(ordered), (*work.notes, *repeats), kept, tuple(refused[i] for i in sorted(refused)))
+
+
+def _read_all(opened: Sequence[Upload], max_bytes: int | None, work: _Work) -> list[Note]:
+    """Read plain files into tables; return what is to be said of those given twice."""
+    files = _worth_opening(opened, work)
+    files = _take_folders(files, work)
+    beside = [f for f in files if is_settings(f.name)]
+    logs, repeats = _distinct([f for f in files if not is_settings(f.name)], work)
+    found = _read_each(logs, max_bytes, work)
+    if not found and not work.tables:  # settings alone may still be a table of runs
+        found = _read_each(beside, max_bytes, work)
+        beside = []
+    settings = {f.name: said for f in beside if (said := _try(work, f, read_settings, f))}
+    used = _take_logs(found, by_folder(settings), work)
+    _note_unused(settings, used, work)
+    return repeats
+
+
+def _read_each(files: Sequence[Upload], max_bytes: int | None, work: _Work) -> list[_Read]:
+    """Read files one after another."""
+    found = []
+    for file, share in zip(files, by_bytes(len(f.data) for f in files), strict=True):
+        with part(*share, f"Reading {file.name}"):
+            read = _try(work, file, _read, file, max_bytes)
+        if read is not None:
+            found.append(read)
+    return found
 
 
 def _worth_opening(files: Sequence[Upload], work: _Work) -> list[Upload]:
@@ -144,7 +239,8 @@ def _take_folders(files: list[Upload], work: _Work) -> list[Upload]:
         if not inside:
             continue
         origin = _together(inside, reader.name)
-        raw = _try(work, inside[0], _folder_table, reader, inside, origin.name)
+        with part(0.0, 0.5, f"Reading {origin.name}"):
+            raw = _try(work, inside[0], _folder_table, reader, inside, origin.name)
         if raw is not None:
             work.tables.append(Gathered(origin, raw))
         files = [f for f in files if f.name not in claimed]
@@ -155,21 +251,26 @@ def _folder_table(reader: FolderReader, files: Sequence[Upload], name: str) -> R
     return table_of(reader.logs(files), reader.name, name)
 
 
-def _distinct(uploads: Sequence[Upload]) -> tuple[list[Upload], list[Note]]:
+def _distinct(uploads: Sequence[Upload], work: _Work) -> tuple[list[Upload], list[Note]]:
     """Drop files given twice, and tell apart different files of the same name."""
-    kept: dict[str, Upload] = {}
+    kept: dict[tuple[int, str], Upload] = {}
     names: set[str] = set()
     notes: list[Note] = []
+    lengths = Counter(len(upload.data) for upload in uploads)
     for upload in uploads:
-        if upload.sha256 in kept:
-            text = f"The file has the same content as {kept[upload.sha256].name} and was used once."
+        # Only files of one length can be the same, and need to be hashed before they are read.
+        content = (len(upload.data), upload.sha256 if lengths[len(upload.data)] > 1 else "")
+        if content in kept:
+            text = f"The file has the same content as {kept[content].name} and was used once."
             notes.append(Note("info", text, upload.name))
+            work.served_by(upload)
             continue
         name = _free_name(upload.name, names)
         if name != upload.name:
             notes.append(Note("info", f"Another file is called {upload.name}, so this one is called {name}.", name))
         names.add(name)
-        kept[upload.sha256] = upload if name == upload.name else Upload(name, upload.data)
+        kept[content] = upload if name == upload.name else Upload(name, upload.data)
+        work.origins.setdefault(name, work.origins.get(upload.name, -1))
     return list(kept.values()), notes
 
 
@@ -184,13 +285,12 @@ def _free_name(name: str, taken: set[str]) -> str:
 def _try(work: _Work, file: Upload, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
     """Read a file; in a folder one that cannot be read is a note, since folders hold all kinds of things."""
     try:
-        return read(*args, **kwargs)
+        found = read(*args, **kwargs)
     except UserError as error:
-        if "/" not in file.name:
-            raise
-        work.errors.append(error)
-        work.notes.append(Note("warning", f"Left out: {error.what}", file.name))
+        work.failed_by(file, error)
         return None
+    work.served_by(file)
+    return found
 
 
 def _read(file: Upload, max_bytes: int | None) -> _Read:

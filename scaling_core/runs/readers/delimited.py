@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from scaling_core.errors import UserError
 from scaling_core.runs.aliases import is_run_name
 from scaling_core.runs.export import without_guard
 from scaling_core.runs.guess import is_export
+from scaling_core.runs.progress import tick
 from scaling_core.runs.raw import RawTable, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.readers.binary import is_text
@@ -30,14 +32,17 @@ from scaling_core.runs.readers.dialect import (
 )
 from scaling_core.runs.readers.mend import mend_quotes
 from scaling_core.runs.readers.records import Records, find_records
+from scaling_core.runs.readers.source import as_file
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.schema import Note
 from scaling_core.runs.upload import Upload
 
 _SAMPLE_BYTES = 64 * 2**10
-_BLOCK_BYTES = 16 * 2**20
+#: How much is parsed at a time: a record must fit in, and a reading is stopped between two of them.
+_BLOCK_BYTES = 8 * 2**20
 #: Below this many bytes a careful look at every row costs nothing.
 _LARGE = 2**20
+_EVERY = 1_024
 Rejects = list[tuple[int, str, str]]
 
 
@@ -171,8 +176,7 @@ def _arrow_table(
     text: pa.Buffer, how: arrow_csv.ParseOptions, names: Sequence[str], types: dict[str, pa.DataType], decimal: str
 ) -> pa.Table:
     return arrow_csv.read_csv(
-        pa.BufferReader(text),
-        # A record longer than a block is refused, so the block grows with the text, to a limit.
+        as_file(text),
         read_options=arrow_csv.ReadOptions(column_names=list(names), block_size=_BLOCK_BYTES),
         parse_options=how,
         convert_options=arrow_csv.ConvertOptions(column_types=types, decimal_point=decimal, strings_can_be_null=False),
@@ -207,8 +211,11 @@ def _rows_one_by_one(
     lines: list[int] = []
     rejects: Rejects = []
     header: list[str] | None = None
-    while True:
+    lines_in_all = data.count(b"\n") + 1
+    for turn in count():
         line = reader.line_num + 1
+        if turn % _EVERY == 0:
+            tick(line / lines_in_all)
         try:
             row = next(reader, None)
         except csv.Error as error:
