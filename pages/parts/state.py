@@ -36,7 +36,7 @@ from scaling_core.laws import get_law
 from scaling_core.planning import PRECISIONS, PUBLISHED, Budget, Demand, known_hardware
 from scaling_core.planning.typed import read_amount_of, read_peak, read_price
 from scaling_core.runs import Overrides, samples
-from scaling_core.training.asked import TASKS, WAYS, read_runs
+from scaling_core.training.asked import TASKS, WAYS, read_runs, read_tokens
 
 AUTO = "auto"
 OWN_FIT = "fit"
@@ -47,8 +47,8 @@ LAW_SECTIONS = ("backtest", "laws", "residuals", "parameters", "influence", "app
 PLAN_SECTIONS = ("trust", "sizes", "life", "data", "machine", "next", "matters", "laws", "whatif", "keep")
 #: What is asked of the next ladder, and which one is looked at: opening other runs changes none of it.
 TRAINING = (
-    "way", "task", "text", "amount", "grid_sizes", "grid_budgets", "asked_runs", "device", "executor", "slot_price",
-    "ladder",
+    "start_from", "way", "task", "text", "amount", "tune_tokens", "grid_sizes", "grid_budgets", "asked_runs", "device",
+    "executor", "slot_price", "ladder",
 )  # fmt: skip
 THIS_MACHINE = "this machine"
 #: Before the name of an accelerator of one's own.
@@ -163,6 +163,11 @@ def _asked_runs(text: str) -> str:
     return _path(text)
 
 
+def _tune_tokens(text: str) -> str:
+    read_tokens(text)
+    return _short(text)
+
+
 def _checks(text: str) -> list[str]:
     return list(Selection(leave_out=tuple(name for name in text.split(",") if name)).leave_out)
 
@@ -241,10 +246,12 @@ CONTROLS: dict[str, Control] = {
         Control("experiment_budget", "", _budget),
         Control("experiment_aim", "loss", _one_of("loss", "params")),
         Control("closer", PLAN_SECTIONS[0], _one_of(*PLAN_SECTIONS)),
+        Control("start_from", "", _path),
         Control("way", WAYS[0], _one_of(*WAYS)),
         Control("task", "stdlib", _one_of(*TASKS)),
         Control("text", "", _path),
         Control("amount", "20 min", _short),
+        Control("tune_tokens", "250k, 500k, 1M", _tune_tokens),
         Control("grid_sizes", 4, _whole(1, 8)),
         Control("grid_budgets", 4, _whole(1, 8)),
         Control("asked_runs", "", _asked_runs),

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from pages.parts import background, data, frame, state
+from pages.parts import background, data, frame, state, train_start
 from scaling_core.charts.ladder import ladder_chart
 from scaling_core.errors import UserError
 from scaling_core.jobs.devices import cores, gpus
 from scaling_core.jobs.executors import make_executor
 from scaling_core.jobs.places import places
+from scaling_core.jobs.starts import find_run
 from scaling_core.jobs.submit import keep_text, submit_ladder
 from scaling_core.planning.figures import duration, money
 from scaling_core.planning.typed import read_price
 from scaling_core.runs import home
-from scaling_core.training.asked import CUSTOM, FILE, RUNS, TASKS, Asked, plan_asked, read_amount, read_runs
+from scaling_core.training.asked import (
+    CUSTOM,
+    FILE,
+    RUNS,
+    TASKS,
+    TOKENS,
+    Asked,
+    plan_asked,
+    read_amount,
+    read_runs,
+    read_tokens,
+)
+from scaling_core.training.base_run import BaseRun
 from scaling_core.training.ladder import Ladder
 from scaling_core.training.ladder_file import FILE_NAME, ladder_toml, parse_ladder
 from scaling_core.training.presets import PRESETS
@@ -23,7 +38,8 @@ from scaling_core.training.timing import speed_here
 from scaling_core.units import format_count, format_flops, format_number
 
 TIMING = "timing"
-_SHORT = {"2min": "2 min", "10min": "10 min", "1h": "1 hour", CUSTOM: "Custom", RUNS: "Next runs", FILE: "File"}
+_SHORT = {"2min": "2 min", "10min": "10 min", "1h": "1 hour", CUSTOM: "Custom", RUNS: "Next runs", FILE: "File",
+          TOKENS: "Tokens"}  # fmt: skip
 _DAY_S = 86_400.0
 _FILE_TEXT, _REFUSED, _SAID = "_ladder_file", "_ladder_refused", "_ladder_said"
 _CHART_HEIGHT = 230
@@ -32,7 +48,8 @@ _CHART_HEIGHT = 230
 def draw() -> None:
     """The form, the ladder that it asks for, and the button."""
     with st.container(key="ladder_form"):
-        _questions()
+        base = train_start.draw()
+        _questions(base)
         if said := st.session_state.pop(_SAID, None):
             st.toast(said, icon=":material/rocket_launch:")
         if refused := st.session_state.pop(_REFUSED, None):
@@ -40,7 +57,7 @@ def draw() -> None:
         above = st.container()
         try:
             with above:
-                ladder = planned()
+                ladder = planned(base)
                 if ladder is not None:
                     _show(ladder)
         except UserError as error:
@@ -56,32 +73,44 @@ def draw() -> None:
                 st.caption(f":material/info: {frame.plain(note)}")
 
 
-def _questions() -> None:
-    ways = [*PRESETS, CUSTOM]
-    if state.get("asked_runs"):
+def _questions(base: BaseRun | None) -> None:
+    ways = [*PRESETS, TOKENS, CUSTOM] if base else [*PRESETS, CUSTOM]
+    if state.get("asked_runs") and not base:
         ways.append(RUNS)
     if st.session_state.get(_FILE_TEXT):
         ways.append(FILE)
     if state.get("way") not in ways:
         state.put(way=ways[0])
-    st.segmented_control("How long", ways, format_func=_SHORT.get, key="way", required=True, help=_ways_help())
+    st.segmented_control("How long", ways, format_func=_SHORT.get, key="way", required=True,
+                         help=_ways_help(base))  # fmt: skip
     if state.get("way") != FILE:
-        st.selectbox("To learn", list(TASKS), format_func=lambda t: TASKS[t].title, key="task",
-                     help="  \n".join(f"**{t.title}**: {t.about}" for t in TASKS.values()))  # fmt: skip
+        tasks = train_start.tasks(base)
+        if state.get("task") not in tasks:
+            state.put(task=tasks[0])
+        st.selectbox("To learn", tasks, format_func=lambda t: TASKS[t].title, key="task",
+                     help="  \n".join(f"**{TASKS[t].title}**: {TASKS[t].about}" for t in tasks))  # fmt: skip
         if state.get("task") == "text":
             _text()
+    if state.get("way") == TOKENS:
+        st.text_input("Tokens of each run", key="tune_tokens", help="Such as 250k, 500k, 1M: a run for each.")
     if state.get("way") == CUSTOM:
         many, sizes, budgets = st.columns([2, 1, 1])
         many.text_input(
             "To spend", key="amount", help="A time on this machine, such as 20 min, or FLOPs, such as 1e14."
         )
-        sizes.number_input("Sizes", 1, 8, key="grid_sizes")
+        if not base:
+            sizes.number_input("Sizes", 1, 8, key="grid_sizes")
         budgets.number_input(
             "Budgets", 1, 8, key="grid_budgets", help="Token counts at each size, each twice the last."
         )
 
 
-def _ways_help() -> str:
+def _ways_help(base: BaseRun | None) -> str:
+    if base:
+        said = [
+            f"**{_SHORT[p.name]}**: {p.budgets} budgets, each twice the last, in that time" for p in PRESETS.values()
+        ]
+        return "  \n".join([*said, "**Tokens**: a run for each number of tokens"])
     return "  \n".join(
         f"**{_SHORT[p.name]}**: {p.title}; {p.sizes} sizes × {p.budgets} budgets" for p in PRESETS.values()
     )
@@ -129,7 +158,7 @@ def _take_file() -> None:
     try:
         text = "" if file is None else file.getvalue().decode("utf-8")
         if text:
-            parse_ladder(text, file.name)
+            text = _with_start_found(text, file.name)
     except UserError as error:
         st.session_state[_REFUSED] = error
         return
@@ -140,9 +169,17 @@ def _take_file() -> None:
     state.put(way=FILE if text else next(iter(PRESETS)))
 
 
-def asked() -> Asked:
+def _with_start_found(text: str, name: str) -> str:
+    """A ladder's file in which the run that it starts from, by an id or a name, is a folder."""
+    spec = parse_ladder(text, name)
+    return ladder_toml(replace(spec, start=str(find_run(data.queue(), spec.start)))) if spec.start else text
+
+
+def asked(base: BaseRun | None = None) -> Asked:
     """What the form says."""
     return Asked(
+        start=str(base.folder) if base else "",
+        tokens=read_tokens(state.get("tune_tokens")) if state.get("way") == TOKENS else (),
         way=state.get("way"), task=state.get("task"), path=state.get("text").strip(), amount=state.get("amount"),
         sizes=state.get("grid_sizes"), budgets=state.get("grid_budgets"), runs=read_runs(state.get("asked_runs")),
         file=st.session_state.get(_FILE_TEXT, ""), device=state.get("device"),
@@ -151,7 +188,7 @@ def asked() -> Asked:
     )  # fmt: skip
 
 
-def planned() -> Ladder | None:
+def planned(base: BaseRun | None = None) -> Ladder | None:
     """The ladder that the form asks for; None where it lacks something that it then asks for.
 
     Raises
@@ -159,7 +196,7 @@ def planned() -> Ladder | None:
     UserError
         If it cannot be planned.
     """
-    wanted = asked()
+    wanted = asked(base)
     if wanted.way != FILE and wanted.task == "text" and not wanted.path:
         st.info("Upload a text, or say where it lies, and its ladder is drawn here.", icon=":material/upload_file:")
         return None
@@ -205,8 +242,9 @@ def _show(ladder: Ladder) -> None:
 
 
 def _buttons(ladder: Ladder) -> None:
-    st.button(f"Launch {len(ladder.runs)} runs", type="primary", icon=":material/rocket_launch:", key="launch",
-              on_click=_launch, args=(ladder,))  # fmt: skip
+    count = len(ladder.runs)
+    label = f"Launch {count} run{'s' if count != 1 else ''}"
+    st.button(label, type="primary", icon=":material/rocket_launch:", key="launch", on_click=_launch, args=(ladder,))
 
 
 def _unit(ladder: Ladder) -> str:
@@ -218,7 +256,9 @@ def estimate(ladder: Ladder) -> str:
     sizes = len({r.params for r in ladder.runs})
     unit = f"{_unit(ladder)}s"
     slots = f"{ladder.slots} run{'s' if ladder.slots != 1 else ''} at once"
-    parts = [f"**{len(ladder.runs)} runs** of {sizes} size{'s' if sizes != 1 else ''}",
+    count = len(ladder.runs)
+    shape = f"of {sizes} size{'s' if sizes != 1 else ''}" if ladder.base is None else f"from {ladder.base.name}"
+    parts = [f"**{count} run{'s' if count != 1 else ''}** {shape}",
              f"about **{duration(ladder.seconds / _DAY_S)}** with {slots}",
              f"{format_count(ladder.tokens)} {unit}", f"{format_flops(ladder.flops)} FLOPs"]  # fmt: skip
     if ladder.saved > 0:
@@ -267,7 +307,9 @@ def _launch(ladder: Ladder) -> None:
         st.session_state[_REFUSED] = error
         return
     state.put(ladder=number)
-    st.session_state[_SAID] = f"{len(ladder.runs)} runs are queued as “{ladder.spec.name}”."
+    count = len(ladder.runs)
+    said = f"{count} runs are" if count != 1 else "1 run is"
+    st.session_state[_SAID] = f"{said} queued as “{ladder.spec.name}”."
 
 
 def _owner() -> str:

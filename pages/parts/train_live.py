@@ -9,7 +9,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from pages.parts import data, frame, state
+from pages.parts import data, frame, state, train_tuned
 from pages.parts.train_queue import is_live
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.growing import growing_chart
@@ -58,13 +58,17 @@ def _law(ladder: Ladder) -> None:
             st.switch_page(f"pages/views/{page}.py")
         jobs = data.queue().jobs(ladder.id)
         now = _watched(ladder, _dropped(jobs), results_stamp(ladder.folder))
-        st.markdown("#### The law so far")
+        starts = starts_from_run(ladder)
+        st.markdown(f"#### Loss against fine-tuning {unit_of(ladder)}s" if starts else "#### The law so far")
         _carry(ladder, now, over=not is_live(jobs))
-        for sentence in sentences(now):
+        for sentence in [*sentences(now), *train_tuned.sentences(ladder, now.tuned)]:
             st.markdown(sentence)
         if now.trouble:
             st.warning(frame.plain(now.trouble), icon=":material/gpp_bad:")
         _entropy(ladder, now)
+        if starts:
+            _tuned(ladder, jobs, now.tuned)
+            return
         left, right = st.columns([3, 2])
         with left:
             if len(now.done) or len(now.coming):
@@ -76,12 +80,39 @@ def _law(ladder: Ladder) -> None:
             else:
                 st.info("Points appear here as runs end; from about six of them a law is drawn through them.",
                         icon=":material/hourglass_top:")  # fmt: skip
+            if len(now.tuned):
+                _tuned(ladder, jobs, now.tuned)
         with right:
             places = dots(ladder.folder, jobs)
             if len(places):
                 unit = unit_of(ladder)
                 _chart(ladder_chart(places, frame.palette(), unit=unit), "ladder_dots",
                        f"{len(places)} runs on the plane of parameters and {unit}s by their state")  # fmt: skip
+
+
+def starts_from_run(ladder: Ladder) -> bool:
+    """Whether all of it begins with the weights of a finished run."""
+    spec = spec_of(ladder)
+    return spec is not None and bool(spec.start)
+
+
+def _tuned(ladder: Ladder, jobs: Sequence[Job], rows: pd.DataFrame) -> None:
+    """Runs that began with the weights of another, apart from the law."""
+    if rows.empty:
+        st.info("Points appear here as runs end, beside the loss that their weights begin with.",
+                icon=":material/hourglass_top:")  # fmt: skip
+        return
+    figure = _tuned_figure(ladder, _dropped(jobs), results_stamp(ladder.folder), frame.palette() is frame.DARK)
+    _chart(figure, "ladder_tuned", f"Loss against fine-tuning {unit_of(ladder)}s of {len(rows)} runs, with the loss of "
+           "the weights that they began with")  # fmt: skip
+    frame.folded("data_ladder_tuned", "Data", ":material/table:",
+                 lambda: frame.table(train_tuned.table(rows), "fine-tuned"))  # fmt: skip
+    st.caption(train_tuned.left_out(rows))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _tuned_figure(_ladder: Ladder, dropped: tuple[str, ...], stamp, dark: bool) -> Figure:
+    return train_tuned.figure(_ladder, _watched(_ladder, dropped, stamp).tuned, dark=dark)
 
 
 def _runs(now: Watched) -> pd.DataFrame:
@@ -197,9 +228,9 @@ def _carry(ladder: Ladder, now: Watched, *, over: bool) -> None:
     """One click takes the runs that have ended to the pages that read runs."""
     if refused := st.session_state.pop(_CARRIED, None):
         frame.show_error(refused)
-    if now.done.empty:
+    count = len(now.done) + len(now.tuned)
+    if not count:
         return
-    count = len(now.done)
     with st.container(horizontal=True, vertical_alignment="center", key="carry"):
         st.markdown(f"{'All' if over else 'So far'} {count} run{'s' if count != 1 else ''}:")
         for page, label, icon in (

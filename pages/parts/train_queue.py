@@ -8,11 +8,12 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from pages.parts import data, frame, state
+from pages.parts import data, frame, state, train_start
 from pages.parts.train_form import number_text, seconds_text
 from scaling_core.errors import UserError
 from scaling_core.jobs import Job, Ladder, ensure_supervisor
 from scaling_core.jobs.model import ACTIVE, FINAL
+from scaling_core.jobs.starts import started_from
 from scaling_core.jobs.view import Glance, Machine, glance, log_text, machine, why_waiting
 from scaling_core.units import format_count
 
@@ -136,9 +137,10 @@ def _rows(jobs: Sequence[Job]) -> list[Job]:
         "tokens/s": [format_count(job.tokens_per_second) if job.tokens_per_second else "" for job in jobs],
         "device": [job.device for job in jobs],
         "first": [job.priority for job in jobs],
+        "from": [_origin(job).rpartition("/")[2] for job in jobs],
         "note": [job.message for job in jobs],
     })  # fmt: skip
-    empty = [name for name in ("left", "tokens/s", "device", "note", "loss") if not rows[name].any()]
+    empty = [name for name in ("left", "tokens/s", "device", "from", "note", "loss") if not rows[name].any()]
     if all(job.state in FINAL for job in jobs):  # nothing is left to be first
         empty.append("first")
     table = st.dataframe(
@@ -151,6 +153,7 @@ def _rows(jobs: Sequence[Job]) -> list[Job]:
             "tokens/s": st.column_config.TextColumn(width=60),
             "device": st.column_config.TextColumn(width=45),
             "done": st.column_config.ProgressColumn(format="%.0f%%", min_value=0.0, max_value=100.0, width=75),
+            "from": st.column_config.TextColumn(width=95, help="The run whose weights it began with."),
             "loss": st.column_config.TextColumn(
                 width=50, help="Of its last steps while it trains; of validation once done."
             ),
@@ -158,6 +161,11 @@ def _rows(jobs: Sequence[Job]) -> list[Job]:
         },
     )  # fmt: skip
     return [jobs[i] for i in table["selection"]["rows"] if i < len(jobs)]
+
+
+def _origin(job: Job) -> str:
+    """The run whose weights it began with; empty where it began with new ones."""
+    return started_from(job.folder) if job.kind == "train" else ""
 
 
 def _left(job: Job) -> str:
@@ -228,8 +236,13 @@ def _see_to() -> None:
 def _details(job: Job) -> None:
     """One job: why it waits, what happened to it, and the end of its log."""
     queue = data.queue()
-    waits = why_waiting(queue, job)
-    st.markdown(f"**{frame.plain(job.name)}**{f': {frame.plain(waits)}' if waits else ''}")
+    waits, origin = why_waiting(queue, job), _origin(job)
+    begins = f" · from {frame.plain(origin)}" if origin else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{frame.plain(job.name)}**{begins}{f': {frame.plain(waits)}' if waits else ''}")
+        if job.state == "done" and job.kind == "train" and job.run.last.exists():
+            st.button("Continue from this run", key="continue_from", icon=":material/arrow_split:",
+                      on_click=train_start.continue_from, args=(job.folder,))  # fmt: skip
     events = [
         f"{datetime.fromtimestamp(e.at):%H:%M:%S}  {e.was or 'new'} → {e.became}{f': {e.reason}' if e.reason else ''}"
         f" ({e.who})"

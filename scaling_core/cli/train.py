@@ -22,7 +22,6 @@ from scaling_core.jobs.store import Queue
 from scaling_core.jobs.submit import submit_ladder
 from scaling_core.runs import home
 from scaling_core.training.asked import read_amount, read_tokens
-from scaling_core.training.base_run import gentler
 from scaling_core.training.from_runs import ladder_from_runs
 from scaling_core.training.ladder import Ladder, plan_ladder, resolved, to_meta
 from scaling_core.training.ladder_file import ladder_toml, read_ladder
@@ -165,7 +164,7 @@ def _base(options: argparse.Namespace, queue: Queue) -> LadderSpec:
     assert run is not None  # it starts from one
     data = replace(run.spec.data, seed=spec.data.seed) if not (options.source or options.path) else spec.data
     return replace(spec, name=f"{data.source} from {run.name}"[:60], data=data,
-                   optimiser=gentler(run.spec.optimiser))  # fmt: skip
+                   optimiser=run.spec.optimiser)  # fmt: skip
 
 
 def _overridden(options: argparse.Namespace, spec: LadderSpec) -> LadderSpec:

@@ -16,7 +16,7 @@ from scaling_core.jobs.view import curve
 from scaling_core.training.folder import RunFolder
 from scaling_core.training.forecast import Growing, Verdict, growing, read_forecast, verdict
 from scaling_core.training.ladder_spec import ForecastSpec, LadderSpec
-from scaling_core.training.outcomes import finished, planned
+from scaling_core.training.outcomes import finished, planned, tuned
 from scaling_core.training.spec import read
 
 Stamp = tuple[tuple[str, int], ...]
@@ -43,6 +43,8 @@ class Watched:
     Attributes
     ----------
     done : frame ``outcomes.finished`` with ``test``, true for the run that was held back
+    tuned : frame ``outcomes.tuned``
+        Runs that began with the weights of another: the law leaves them out.
     law : Growing
         The law of the runs that were not held back, and what it says of runs that have not ended.
     coming : frame
@@ -59,6 +61,7 @@ class Watched:
     """
 
     done: pd.DataFrame
+    tuned: pd.DataFrame
     law: Growing
     coming: pd.DataFrame
     curves: pd.DataFrame | None
@@ -128,12 +131,13 @@ def watched(folder: Path, how: ForecastSpec, jobs: Sequence[Job]) -> Watched:
     tests = set(plan.loc[plan["role"] == "test", "run"])
     done = done.assign(test=done["run"].isin(tests))
     dropped = {job.name for job in jobs if job.state in _DROPPED}
-    left = plan[~plan["run"].isin([*done["run"], *dropped])][["run", "params", "tokens", "flops"]]
+    is_left = ~plan["run"].isin([*done["run"], *dropped]) & (plan["role"] != "tuned")
+    left = plan[is_left][["run", "params", "tokens", "flops"]]
     law = growing(done[~done["test"]].drop(columns="test"), left.reset_index(drop=True), how)
     written, judged, trouble = _written(folder)
     coming = _with_written(law.forecasts, written, judged)
     fitted = done[~done["test"]].drop(columns="test")
-    return Watched(done, law, coming, _curves(plan, done, law, how), written, judged, trouble,
+    return Watched(done, tuned(folder), law, coming, _curves(plan, done, law, how), written, judged, trouble,
                    _narrowed(folder, plan, fitted, law, how))  # fmt: skip
 
 

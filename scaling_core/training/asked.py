@@ -11,7 +11,6 @@ from types import MappingProxyType
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.training.base_run import gentler
 from scaling_core.training.from_runs import ladder_from_runs
 from scaling_core.training.ladder import Ladder, facts_of, plan_ladder, resolved
 from scaling_core.training.ladder_file import parse_ladder
@@ -120,7 +119,8 @@ class Asked:
         data = DataSpec(self.task, self.path if self.task == "text" else "",
                         validation_tokens=validation if task.is_text else _EXAMPLES)  # fmt: skip
         return LadderSpec(
-            self.name.strip() or f"{self.task} {self.way}", SHAPES[:1], (1e6,), hold_back=self.hold_back,
+            self.name.strip() or f"{self.task} {self.way}", () if self.start else SHAPES[:1], (1e6,),
+            hold_back=self.hold_back,
             start=self.start, family=task.family, context=task.context, seed=self.seed, device=self.device, data=data,
             optimiser=OptimiserSpec(batch_tokens=task.batch),
         )  # fmt: skip
@@ -152,12 +152,16 @@ def plan_asked(asked: Asked, speed: Speed, slots: int) -> Ladder:
 
 
 def _with_run(asked: Asked) -> LadderSpec:
-    """What every way of asking shares; of a ladder that starts from a run with that run's size and optimiser."""
+    """What every way of asking shares; of a ladder that starts from a run with that run's size and optimiser.
+
+    Its learning rates too: a tenth, or .3, of them brought a decoder of 213k parameters less far on other text, from
+    2.43 nats to 1.98 and 1.76 in 65k tokens, against 1.57 at the whole.
+    """
     base, run = resolved(asked.base)
     if run is None:
         return base
     name = asked.name.strip() or f"{asked.task} from {run.name}"[:60]
-    return replace(base, name=name, optimiser=gentler(run.spec.optimiser))
+    return replace(base, name=name, optimiser=run.spec.optimiser)
 
 
 def read_amount(text: str) -> tuple[str, float]:

@@ -11,10 +11,8 @@ from scaling_core.errors import UserError
 from scaling_core.training.folder import RunFolder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models import DataShape, family
-from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, TrainSpec
+from scaling_core.training.spec import DataSpec, ModelSpec, TrainSpec
 
-#: Learning rates of a run that goes on with weights, as a share of those that made them.
-TUNING_SHARE = 0.3
 _FINISHED = "Only a run that has ended well can be started from; `jobs list --all` says which have."
 
 
@@ -121,11 +119,6 @@ def continued(spec: LadderSpec, base: BaseRun) -> LadderSpec:
 
 def _same_size(asked: ModelSpec, model: ModelSpec) -> bool:
     return (asked.width, asked.layers) == (model.width, model.layers) and asked.heads in (0, model.heads)
-
-
-def gentler(optimiser: OptimiserSpec) -> OptimiserSpec:
-    """The optimiser of a run for going on with its weights: the same, at ``TUNING_SHARE`` of its learning rates."""
-    return replace(optimiser, matrix_lr=TUNING_SHARE * optimiser.matrix_lr, other_lr=TUNING_SHARE * optimiser.other_lr)
 
 
 def check_fits(base: BaseRun, data: DataSpec, shape: DataShape) -> None:

@@ -34,16 +34,17 @@ def tuned(folder: Path) -> pd.DataFrame:
     Has its columns, ``tuned_from`` (the name of that run) and ``before`` (loss of its weights on these data before they
     were trained on them, nats; NaN where that was not measured). Tokens and FLOPs are those of this run alone.
     """
-    return _frame([row | _origin(r) for r in _results(folder) if is_tuned(r) and (row := _row(r))])
+    rows = [row | _origin(r) for r in _results(folder) if is_tuned(r) and (row := _row(r))]
+    return _frame(rows, _ORIGIN)
 
 
 def _results(folder: Path) -> list[dict[str, Any]]:
     return [r for path in sorted(folder.glob("*/result.json")) if (r := RunFolder(path.parent).result)]
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    further = (c for c in (*_FURTHER, *_ORIGIN) if any(c in row for row in rows))
-    return pd.DataFrame(rows, columns=[*COLUMNS, *further])
+def _frame(rows: list[dict[str, Any]], last: tuple[str, ...] = ()) -> pd.DataFrame:
+    further = (c for c in _FURTHER if any(c in row for row in rows))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *further, *last])
 
 
 def fitted(folder: Path) -> pd.DataFrame:

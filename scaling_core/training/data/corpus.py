@@ -73,7 +73,7 @@ def pack(root: Path, files: Sequence[Path]) -> tuple[Packed, np.ndarray, np.ndar
 def split_by_name(root: Path, files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Files to train on and files held out, each in the order of their names; some of both where there are two."""
     ordered = sorted(files, key=lambda path: path.relative_to(root).as_posix())
-    ranks = {path: _rank(path.relative_to(root).as_posix()) for path in ordered}
+    ranks = {path: rank_of(path.relative_to(root).as_posix()) for path in ordered}
     held_out = [path for path in ordered if ranks[path] % _ONE_IN == 0]
     if len(ordered) > 1 and not held_out:
         held_out = [min(ordered, key=ranks.__getitem__)]
@@ -96,7 +96,8 @@ def hashed(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _rank(name: str) -> int:
+def rank_of(name: str) -> int:
+    """A number that the name of a file tells, whatever other files there are: who is held out goes by it."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 
