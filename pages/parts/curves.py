@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from pages.parts import data, frame, state
 from scaling_core.charts.axes import column_title
-from scaling_core.charts.curve_lines import CurveLines, CurveView, along, curve_lines, measured
+from scaling_core.charts.curve_lines import SMOOTH, CurveLines, CurveView, along, curve_lines, measured
 from scaling_core.charts.curves import ZOOM, axis_title, curves_chart, zoomed
 from scaling_core.charts.figure import Figure
 from scaling_core.runs import RunTable
@@ -29,10 +30,11 @@ def section() -> None:
             figure, key=f"curves_chart_{st.session_state.get(_DRAWN, 0)}",
             alt_text=f"{column_title(view.y)} against {axis_title(view.x)} of {drawn.runs} runs, coloured by "
             f"{column_title(view.color)}",
-            rows=(drawn.means if view.grouped else drawn.lines).rename(columns={"x": view.x, "y": view.y}),
             on_select=_take_span, selection_mode=[ZOOM],
         )  # fmt: skip
         _said(drawn, view)
+        rows = _as_drawn(drawn, view)
+        frame.folded("data_curves", "Data", ":material/table:", lambda: frame.table(rows, "curves"))
     state.publish()
 
 
@@ -65,6 +67,15 @@ def _controls(runs: RunTable) -> CurveView | None:
         x, state.get("curve_y"), state.get("curve_logx"), state.get("curve_logy"), state.get("curve_smooth") / 100,
         state.get("curve_color"), state.get("curve_means"), span,
     )  # fmt: skip
+
+
+def _as_drawn(drawn: CurveLines, view: CurveView) -> pd.DataFrame:
+    """The points of the picture under the names of what they are; the smoothed ones only where it shows them."""
+    if view.grouped:
+        return drawn.means.rename(columns={"x": view.x, "group": view.color})
+    unseen = [*([] if view.smooth else [SMOOTH]), *(["group"] if view.color == "run" else [])]
+    names = {"x": view.x, "y": view.y, SMOOTH: f"{view.y}, smoothed", "group": f"{view.color}, as coloured"}
+    return drawn.lines.drop(columns=unseen).rename(columns=names)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Drawing the curves")

@@ -19,6 +19,7 @@ _COUNT_LABEL = "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'k')"
 _FLOPS_LABEL = "datum.value === 0 ? '0' : replace(format(datum.value, '~e'), '+', '')"
 _PLAIN_LABEL = "format(datum.value, '~g')"
 _COUNTS = {"params", "tokens", "params_non_embedding", "unique_tokens"}
+_DIGITS = re.compile(r"(\d+)")
 #: What Vega reads in the name of a field as a path into nested data, or Altair as a type.
 _AWKWARD = re.compile(r"""[.:\[\]\\'"]""")
 #: Categories that a legend can hold; the rest become one.
@@ -104,6 +105,12 @@ def log_ticks(domain: tuple[float, float]) -> list[float]:
         first = math.floor(math.log10(low))
         ticks = [d * 10.0**k for k in range(first, math.ceil(math.log10(high)) + 1) for d in digits]
         return [t for t in ticks if low <= t <= high]
+    return even_ticks(domain)
+
+
+def even_ticks(domain: tuple[float, float]) -> list[float]:
+    """Ticks at round, equal distances, about six."""
+    low, high = domain
     step = _round_step((high - low) / 6)
     ticks = [float(f"{k * step:.12g}") for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
     return [t for t in ticks if low <= t <= high]
@@ -175,7 +182,12 @@ def _name_groups(values: pd.Series, most: int) -> tuple[pd.Series, list[str]]:
     text = values.astype(object).where(values.notna(), "unknown").astype(str)
     counts = text.value_counts()
     if len(counts) <= most:
-        return text, sorted(counts.index)
-    kept = sorted(counts.index[: most - 1])
+        return text, sorted(counts.index, key=_as_counted)
+    kept = sorted(counts.index[: most - 1], key=_as_counted)
     other = f"{len(counts) - len(kept)} others"
     return text.where(text.isin(kept), other), [*kept, other]
+
+
+def _as_counted(name: str) -> list[tuple[bool, float, str]]:
+    """A key that puts “run 9” before “run 10”."""
+    return [(not part.isdecimal(), float(part) if part.isdecimal() else 0.0, part) for part in _DIGITS.split(name)]

@@ -1,4 +1,4 @@
-"""What the curves chart draws: lines of runs, smoothed and points_kept for the eye, and their mean by group."""
+"""What the curves chart draws: lines of runs, smoothed and thinned for the eye, and their mean by group."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from scaling_core.charts.axes import Groups, group_by
+from scaling_core.charts.curve_names import line_names, lines_of, named_alike
 from scaling_core.charts.palette import Palette
 from scaling_core.charts.thinning import Codes, bin_width, line_bounds, on_axis, points_kept
 from scaling_core.laws import Array
@@ -62,7 +62,8 @@ class CurveLines:
     Attributes
     ----------
     lines : frame with ``run``, ``x``, ``y``, ``__smooth`` and ``group``
-        The points that are drawn; rows of one run in order.
+        The points that are drawn, ``run`` the name of the line; rows of one line in order, those of the last group
+        first, so that it is drawn beneath.
     means : frame with ``group``, ``x``, ``mean``, ``low``, ``high``, ``runs``
         Of each group at common places on the axis; empty unless asked for.
     readings : frame with ``run``, ``group``, ``x``, ``y``
@@ -94,10 +95,11 @@ def measured(curves: pd.DataFrame) -> list[str]:
 
 
 def run_settings(table: RunTable) -> pd.DataFrame:
-    """Return a row a run with ``run`` and what does not change along its curve, as far as runs differ in it."""
-    ends = table.frame.drop_duplicates("run")
+    """Return a row a line with its name as ``run``, and what does not change along it, as far as runs differ in it."""
+    ends = table.frame.drop_duplicates(["run", "file"])
     changing = {*table.curves.columns, *ORIGIN_COLUMNS, "proxy_loss"} - {"run", "file"}
-    return ends[[c for c in ends if c not in changing and (c in ("run", "params") or ends[c].nunique() > 1)]]
+    kept = ends[[c for c in ends if c not in changing and (c in ("run", "params") or ends[c].nunique() > 1)]]
+    return kept.assign(run=named_alike(ends, table.curves))
 
 
 def curve_lines(curves: pd.DataFrame, by_run: pd.DataFrame, view: CurveView, palette: Palette) -> CurveLines:
@@ -105,10 +107,10 @@ def curve_lines(curves: pd.DataFrame, by_run: pd.DataFrame, view: CurveView, pal
 
     Parameters
     ----------
-    curves : frame with ``run``, ``view.x`` and ``view.y``
+    curves : frame with ``run``, ``view.x`` and ``view.y``, and ``file`` where there are several
         A row a logged step, as in ``RunTable.curves``.
     by_run : frame with ``run`` and ``view.color``
-        A row a run, for colours; runs that it lacks are “unknown”.
+        A row a line, by its name, for colours; lines that it lacks are “unknown”.
     view : CurveView
     palette : Palette
     """
@@ -123,11 +125,13 @@ def curve_lines(curves: pd.DataFrame, by_run: pd.DataFrame, view: CurveView, pal
     if view.span is not None:
         inside = rows["x"].between(*view.span).to_numpy()
         rows, codes = rows[inside], codes[inside]
+    runs = len(line_bounds(codes))
     readings = _readings(rows, codes, groups, names, view)
-    most = max(16, min(MOST_OF_A_LINE, MOST_TOGETHER // max(1, len(np.unique(codes))) // (2 if view.smooth else 1)))
+    most = max(16, min(MOST_OF_A_LINE, MOST_TOGETHER // max(1, runs) // (2 if view.smooth else 1)))
     position = on_axis(rows["x"].to_numpy(), log=view.log_x)
-    kept = points_kept(codes, position, rows["y"].to_numpy(), most)
-    lines = pd.DataFrame({"run": names[codes[kept]]}).join(rows[kept].reset_index(drop=True))
+    kept = np.flatnonzero(points_kept(codes, position, rows["y"].to_numpy(), most))
+    kept = kept[_last_group_first(groups, codes[kept])]
+    lines = pd.DataFrame({"run": names[codes[kept]]}).join(rows.iloc[kept].reset_index(drop=True))
     labels = pd.Series(groups.labels.to_numpy()[codes[kept]], dtype=object)
     return CurveLines(
         lines=lines.assign(group=labels),
@@ -135,9 +139,16 @@ def curve_lines(curves: pd.DataFrame, by_run: pd.DataFrame, view: CurveView, pal
         readings=readings,
         groups=Groups(labels, groups.order, groups.colours),
         points=len(rows),
-        runs=len(np.unique(codes)),
+        runs=runs,
         left_out=len(names) - len(chosen),
     )
+
+
+def _last_group_first(groups: Groups, codes: Codes) -> Codes:
+    """Return the order of points in which groups come from the last to the first, and lines stay whole."""
+    place = {label: i for i, label in enumerate(groups.order)}
+    of_line = np.array([-place.get(label, 0) for label in groups.labels])
+    return np.argsort(of_line[codes], kind="stable") if len(codes) else codes
 
 
 def smoothed(codes: Codes, y: Array, weight: float) -> Array:
@@ -147,6 +158,8 @@ def smoothed(codes: Codes, y: Array, weight: float) -> Array:
     """
     if not weight:
         return y
+    from scipy.signal import lfilter  # over a second of the first visit, and few look at smoothed curves
+
     out = np.empty(len(y))
     for start, end in line_bounds(codes):
         summed = lfilter([1 - weight], [1, -weight], y[start:end])
@@ -158,13 +171,13 @@ def _drawable(curves: pd.DataFrame, view: CurveView) -> tuple[pd.DataFrame, Code
     """Return points that the axes can show, line by line and in order, with the line of each and the lines' names."""
     x, y = (curves[c].to_numpy(dtype=float, na_value=np.nan) for c in (view.x, view.y))
     shown = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (not view.log_x)) & ((y > 0) | (not view.log_y))
-    codes, names = pd.factorize(curves["run"].to_numpy(dtype=object) if len(curves) < 2 else curves["run"])
-    x, y, codes = x[shown], y[shown], np.asarray(codes[shown], dtype=np.intp)
+    codes, pairs = lines_of(curves)
+    x, y, codes = x[shown], y[shown], codes[shown]
     in_order = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (x[1:] >= x[:-1]))
     if not in_order.all():
         order = np.lexsort((x, codes))
         x, y, codes = x[order], y[order], codes[order]
-    return pd.DataFrame({"x": x, "y": y}), codes, np.asarray(names, dtype=object)
+    return pd.DataFrame({"x": x, "y": y}), codes, np.array(line_names(pairs), dtype=object)
 
 
 def _groups(names: Array, by_run: pd.DataFrame, color: str, palette: Palette) -> Groups:

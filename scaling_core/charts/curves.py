@@ -5,19 +5,28 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from scaling_core.charts.axes import View, column_title, field_name, format_value
+from scaling_core.charts.axes import View, column_title, even_ticks, field_name, format_value, log_ticks
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.curve_lines import SMOOTH, CurveLines, CurveView
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.outside import robust_domain
 from scaling_core.charts.palette import Palette
+from scaling_core.planning.figures import duration
 
 #: Name of the selection that a drag across the chart makes.
 ZOOM = "zoom"
-_HEIGHT = 430
-_SECONDS = "Time (seconds)"
+_HEIGHT = 460
+#: Units of an axis of time, in seconds, the longest first; one is used where the axis reaches so many of it.
+_TIMES = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+_REACHED = 3
+#: Pixels of a letter in the legend, about, and of a symbol with its margins: how many entries stand side by side.
+_LETTER, _SYMBOL, _LONGEST_ENTRY = 7, 42, 180
 #: Lines that the cursor names one by one; of more it names the lowest, the middle and the highest.
 MOST_NAMED = 12
+#: Lines beyond which each is thin; bands beyond which each is faint.
+_CROWD, _FEW_BANDS = 40, 5
+#: Without what Vega would do for each point of a line: words for screen readers, and a place in the order.
+_BARE = {"clip": True, "aria": False, "order": False}
 
 
 def curves_chart(drawn: CurveLines, view: CurveView, palette: Palette) -> Figure:
@@ -35,22 +44,36 @@ def curves_chart(drawn: CurveLines, view: CurveView, palette: Palette) -> Figure
     layers = _bands(canvas, drawn, view) if view.grouped else _lines(canvas, lines, drawn, view)
     if len(drawn.readings):
         layers.append(_cursor(canvas, drawn, view))
-    return Figure(alt.layer(*layers, height=_HEIGHT), canvas.frames)
+    # The last label of the axis stands half beyond it.
+    return Figure(alt.layer(*layers, height=_HEIGHT, padding={"left": 0, "top": 5, "right": 20}), canvas.frames)
 
 
-def axis_title(name: str) -> str:
-    """Title of what curves run along or show."""
-    return _SECONDS if name == "seconds" else column_title(name)
+def axis_title(name: str, reaches: float = 0.0) -> str:
+    """Title of what curves run along or show; of time, with the unit that suits how far it reaches, in seconds."""
+    if name != "seconds":
+        return column_title(name)
+    return f"Time ({_time_unit(reaches)[1]})" if reaches else "Time"
+
+
+def _time_unit(reaches: float) -> tuple[float, str]:
+    return next((unit for unit in _TIMES if reaches >= _REACHED * unit[0]), _TIMES[-1])
 
 
 def _paint(drawn: CurveLines, view: CurveView) -> alt.Color:
-    legend = (
-        alt.Legend(title=column_title(view.color), symbolOpacity=1, symbolStrokeWidth=2)
-        if len(drawn.groups.order) > 1
-        else None
-    )
-    scale = alt.Scale(domain=drawn.groups.order, range=drawn.groups.colours)
-    return alt.Color("group:N", scale=scale, sort=drawn.groups.order, legend=legend)
+    order = drawn.groups.order
+    scale = alt.Scale(domain=order, range=drawn.groups.colours)
+    legend = _legend(column_title(view.color), order) if len(order) > 1 else None
+    return alt.Color("group:N", scale=scale, legend=legend)
+
+
+def _legend(title: str, order: list[str]) -> alt.Legend:
+    """A legend above the lines, which leaves them all of the width: as many entries in a row as it holds."""
+    entry = min(_LONGEST_ENTRY, _SYMBOL + _LETTER * max(map(len, order)))
+    return alt.Legend(
+        title=title, orient="top", direction="horizontal", columns=alt.ExprRef(f"max(1, floor(width / {entry}))"),
+        labelLimit=_LONGEST_ENTRY - _SYMBOL, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3,
+        symbolSize=180, rowPadding=4, columnPadding=14,
+    )  # fmt: skip
 
 
 def _toggled(layer: alt.Chart, strong: float) -> alt.Chart:
@@ -62,30 +85,54 @@ def _toggled(layer: alt.Chart, strong: float) -> alt.Chart:
 
 def _x(canvas: Canvas) -> alt.X:
     channel = canvas.x()
-    channel.title = axis_title(canvas.view.x)
+    if canvas.view.x == "step":
+        channel["axis"].labelExpr = "format(datum.value, '~s')"
+    if canvas.view.x == "seconds":
+        _in_time(channel, canvas)
     return channel
 
 
+def _in_time(channel: alt.X, canvas: Canvas) -> None:
+    """Write an axis of seconds in the unit that suits it."""
+    low, high = canvas.x_domain
+    unit, _ = _time_unit(high)
+    channel.title = axis_title("seconds", high)
+    channel["axis"].labelExpr = f"format(datum.value / {unit}, '~g')"
+    if canvas.view.log_x:
+        channel["axis"].values = [unit * tick for tick in log_ticks((low / unit, high / unit))]
+    elif unit > 1:
+        channel["axis"].values = [unit * tick for tick in even_ticks((low / unit, high / unit))]
+
+
 def _lines(canvas: Canvas, lines: pd.DataFrame, drawn: CurveLines, view: CurveView) -> list[alt.Chart]:
-    crowd = lines["run"].nunique() > 40
-    base = canvas.frames.chart("lines", lines).encode(x=_x(canvas), detail="run:N", color=_paint(drawn, view))
+    crowd = lines["run"].nunique() > _CROWD
+    base = _in_order(canvas, "lines", lines).encode(x=_x(canvas), detail="run:N", color=_paint(drawn, view))
     layers = []
     if view.smooth:
-        raw = base.mark_line(strokeWidth=0.8, opacity=0.16, clip=True)
-        layers.append(raw.encode(y=canvas.y()))
-    line = base.mark_line(strokeWidth=0.9 if crowd else 1.5, clip=True)
+        behind = {"param": "shown", "value": 0.12 if crowd else 0.28}
+        raw = base.mark_line(strokeWidth=0.8, **_BARE).encode(y=canvas.y())
+        layers.append(raw.encode(opacity=alt.OpacityValue(0.0, condition=behind)))
+    line = base.mark_line(strokeWidth=1 if crowd else 1.6, **_BARE)
     y = canvas.y(SMOOTH, column_title(view.y)) if view.smooth else canvas.y()
-    layers.append(_toggled(line.encode(y=y), 0.6 if crowd else 0.9))
+    layers.append(_toggled(line.encode(y=y), 0.75 if crowd else 0.95))
     return layers
 
 
 def _bands(canvas: Canvas, drawn: CurveLines, view: CurveView) -> list[alt.Chart]:
     rows = drawn.means.rename(columns={"x": view.x})
-    base = canvas.frames.chart("means", rows).encode(x=_x(canvas), color=_paint(drawn, view))
-    band = base.mark_area(opacity=0.16, clip=True, strokeWidth=0)
-    line = base.mark_line(strokeWidth=2, clip=True)
-    title = column_title(view.y)
-    return [band.encode(y=canvas.y("low", title), y2="high:Q"), _toggled(line.encode(y=canvas.y("mean", title)), 0.95)]
+    base = _in_order(canvas, "means", rows).encode(x=_x(canvas), color=_paint(drawn, view))
+    band = base.mark_area(strokeWidth=0, **_BARE).encode(y=canvas.y("low", column_title(view.y)), y2="high:Q")
+    line = base.mark_line(strokeWidth=2.2, **_BARE).encode(y=canvas.y("mean", column_title(view.y)))
+    few = len(drawn.groups.order) <= _FEW_BANDS
+    shown = {"param": "shown", "value": 0.2 if few else 0.12}
+    return [band.encode(opacity=alt.OpacityValue(0.0, condition=shown)), _toggled(line, 1.0)]
+
+
+def _in_order(canvas: Canvas, name: str, rows: pd.DataFrame) -> alt.Chart:
+    """Begin a layer of rows that are numbers and in order, so that the browser need not see to it."""
+    chart = canvas.frames.chart(name, rows)
+    chart.data = alt.NamedData(name=name, format=alt.DataFormat(parse=None))
+    return chart
 
 
 def _cursor(canvas: Canvas, drawn: CurveLines, view: CurveView) -> alt.Chart:
@@ -128,7 +175,13 @@ def readout(drawn: CurveLines, view: CurveView) -> tuple[pd.DataFrame, list[tupl
 
 
 def _said(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name == "step" else f"{value:,.0f} s" if name == "seconds" else format_value(name, value)
+    return (
+        f"{value:,.0f}"
+        if name == "step"
+        else duration(value / 86_400)
+        if name == "seconds"
+        else format_value(name, value)
+    )
 
 
 def _band_rows(means: pd.DataFrame) -> list[tuple[float, float, float, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scaling_core.charts.axes import (
     Groups,
@@ -28,6 +29,7 @@ GROUP, ROLE = "__group", "__role"
 _SHAPE = "__shape"
 FITTED_TEST = f"datum.{ROLE} == 'fitted'"
 _MAX_POINTS = 2000
+Places = NDArray[np.intp]
 
 
 def runs_chart(
@@ -65,12 +67,7 @@ def point_frame(runs: pd.DataFrame, view: View, color: str, palette: Palette) ->
 
     Columns besides ``run`` and those of the view begin with two underscores.
     """
-    known = runs[runs[view.x].notna() & runs[view.y].notna()]
-    drawn = known[(known[view.x] > 0) | (not view.log_x)]
-    drawn = drawn[(drawn[view.y] > 0) | (not view.log_y)]
-    if len(drawn) > _MAX_POINTS:  # ends of runs first, then of the rest what there is room for
-        ends = _even_share(drawn[drawn["is_final"]], _MAX_POINTS)
-        drawn = pd.concat([ends, _even_share(drawn[~drawn["is_final"]], _MAX_POINTS - len(ends))])
+    drawn = _drawable(runs, view)
     groups = group_by(drawn, color, palette)
     out = pd.DataFrame({view.x: drawn[view.x], view.y: drawn[view.y], GROUP: groups.labels})
     out["run"] = drawn["run"].astype(str)
@@ -81,9 +78,21 @@ def point_frame(runs: pd.DataFrame, view: View, color: str, palette: Palette) ->
     return out, groups
 
 
-def _even_share(rows: pd.DataFrame, count: int) -> pd.DataFrame:
-    """At most so many rows, from the first to the last at even distances."""
-    return rows if len(rows) <= count else rows.iloc[np.linspace(0, len(rows) - 1, count).round().astype(int)]
+def _drawable(runs: pd.DataFrame, view: View) -> pd.DataFrame:
+    """Rows that the axes can show; of too many the ends of runs first, then of the rest what there is room for."""
+    shown = (runs[view.x] > 0 if view.log_x else runs[view.x].notna()).to_numpy(dtype=bool, na_value=False)
+    shown = shown & (runs[view.y] > 0 if view.log_y else runs[view.y].notna()).to_numpy(dtype=bool, na_value=False)
+    places = np.flatnonzero(shown)
+    if len(places) > _MAX_POINTS:
+        final = runs["is_final"].to_numpy(dtype=bool)[places]
+        ends = _even_share(places[final], _MAX_POINTS)
+        places = np.concatenate([ends, _even_share(places[~final], _MAX_POINTS - len(ends))])
+    return runs.iloc[places]
+
+
+def _even_share(places: Places, count: int) -> Places:
+    """At most so many, from the first to the last at even distances."""
+    return places if len(places) <= count else places[np.linspace(0, len(places) - 1, count).round().astype(int)]
 
 
 def _law_texts(drawn: pd.DataFrame) -> tuple[list[str], list[str]]:

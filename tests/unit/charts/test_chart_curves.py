@@ -90,7 +90,7 @@ def test_smoothing_is_a_view_and_the_points_as_logged_stay_behind() -> None:
     spec = checked(curves_chart(drawn, view, LIGHT))
     lines = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
     assert [layer["encoding"]["y"]["field"] for layer in lines] == ["loss", SMOOTH]
-    assert lines[0]["mark"]["opacity"] < 0.3
+    assert lines[0]["encoding"]["opacity"]["condition"]["value"] < 0.3
 
 
 def test_hundreds_of_lines_share_the_points_that_a_browser_takes() -> None:
