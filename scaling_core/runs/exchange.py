@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -82,11 +83,27 @@ def _parquet(frame: pd.DataFrame, said: dict[str, Any]) -> bytes:
 
 
 def _json(frame: pd.DataFrame, said: dict[str, Any]) -> bytes:
-    """Write columns and rows apart, as pandas calls “split”; JSON has no NaN, so what is not finite is null."""
+    """Write columns and rows apart, as pandas calls “split”.
+
+    JSON has no NaN and no infinity. What is missing or not a number is null; what is infinite is null as well, and
+    listed under ``not_finite`` by column, sign and row (from 0), from where it is read back.
+    """
     cells = [[_cell(v) for v in frame[c].astype(object)] for c in frame.columns]
     rows = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in zip(*cells, strict=True)]
-    head = json.dumps({"provenance": said, "columns": [str(c) for c in frame.columns]}, ensure_ascii=False, indent=1)
+    said = {"provenance": said, "columns": [str(c) for c in frame.columns]}
+    if infinite := {str(c): places for c in frame.columns if (places := _infinite(frame[c]))}:
+        said["not_finite"] = infinite
+    head = json.dumps(said, ensure_ascii=False, indent=1, allow_nan=False)
     return (head[: head.rindex("}")].rstrip() + ',\n "data": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n").encode()
+
+
+def _infinite(column: pd.Series) -> dict[str, list[int]]:
+    """Return the rows in which a column of numbers is infinite, by ``inf`` and ``-inf``."""
+    if not pd.api.types.is_float_dtype(column):
+        return {}
+    values = column.to_numpy(dtype=float, na_value=math.nan)
+    places = {"inf": np.flatnonzero(values == math.inf), "-inf": np.flatnonzero(values == -math.inf)}
+    return {sign: found.tolist() for sign, found in places.items() if len(found)}
 
 
 def _cell(value: Any) -> Any:

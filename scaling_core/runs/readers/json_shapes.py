@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,19 @@ def _split(whole: dict[str, Any]) -> Rows | None:
         return None
     if not all(isinstance(row, list) and len(row) == len(names) for row in data):
         return None
-    return [dict(zip(map(str, names), row, strict=True)) for row in data]
+    rows = [dict(zip(map(str, names), row, strict=True)) for row in data]
+    _put_back(rows, whole.get("not_finite"))
+    return rows
+
+
+def _put_back(rows: Rows, infinite: Any) -> None:
+    """Put infinite numbers back where an exported table lists them: by column, sign and row."""
+    for column, places in infinite.items() if isinstance(infinite, dict) else ():
+        for sign, value in (("inf", math.inf), ("-inf", -math.inf)):
+            found = places.get(sign) if isinstance(places, dict) else None
+            for place in found if isinstance(found, list) else ():
+                if type(place) is int and 0 <= place < len(rows) and column in rows[place]:
+                    rows[place][column] = value
 
 
 def _listed(whole: dict[str, Any]) -> Spread | None:

@@ -244,6 +244,8 @@ def _series(cells: list[Any]) -> pd.Series:
         return pd.Series([np.nan if cell is None else cell for cell in cells], dtype=_number_type(cells, filled))
     if filled == {str}:
         return pd.Series(cells, dtype="str")
+    if filled == {bool} and None not in cells:
+        return pd.Series(cells, dtype=bool)
     return pd.Series(cells, dtype=object if filled else np.float64)
 
 

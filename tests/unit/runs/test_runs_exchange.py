@@ -75,6 +75,23 @@ def test_json_is_strict() -> None:
     assert whole["data"][1][whole["columns"].index("loss")] is None
 
 
+def test_infinite_numbers_and_truth_values_come_back_from_json() -> None:
+    text = "run,step,params,loss,grad,tied\na,1,1e6,3,inf,True\na,2,1e6,2.5,,True\n"
+    text += "b,1,2e6,2.9,-inf,False\nb,2,2e6,2.4,1,False\n"
+    table = load([Upload("log.csv", text.encode())])
+    data = export(table, "json")
+    assert json.loads(data, parse_constant=lambda name: pytest.fail(name))["not_finite"] == {
+        "grad": {"inf": [0], "-inf": [2]}
+    }
+    again = load([Upload("out.json", data)])
+    pd.testing.assert_frame_equal(again.frame, table.frame, check_exact=True)
+    for list_ in (b'"inf": [true, 99, -1, "x", 0', b'"inf": 5, "-inf": [0'):
+        damaged = data.replace(data[data.index(b'"inf": [') : data.index(b"]", data.index(b'"inf": ['))], list_)
+        assert np.isinf(load([Upload("out.json", damaged)]).frame["grad"]).sum() in (1, 2)
+    curves = load([Upload("curves.json", export(table, "json", "curves"))])
+    assert curves.curves["grad"].tolist() == pytest.approx([np.inf, np.nan, -np.inf, 1], nan_ok=True)
+
+
 def test_nothing_is_thinned() -> None:
     steps = np.arange(1, 30_001)
     frame = pd.DataFrame({"run": "a", "step": steps, "params": 1e6, "loss": 2 + 1 / steps})
