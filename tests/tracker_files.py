@@ -1,4 +1,7 @@
-"""Files of trackers by their published layouts, small and exact: for those tools that are too heavy to install."""
+"""Files of trackers by their published layouts, small and exact: to damage, to vary, and to make hostile.
+
+What the tools themselves write is read in ``written_by``.
+"""
 
 from __future__ import annotations
 

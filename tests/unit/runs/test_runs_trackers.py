@@ -1,4 +1,4 @@
-"""MLflow's and trackio's files by their published layouts, and databases made to do harm."""
+"""Databases and folders of MLflow and trackio, varied and damaged, and databases made to do harm."""
 
 from __future__ import annotations
 
