@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx): the first sheet that holds a table."""
+"""Excel workbooks (.xlsx): the sheets that hold tables of runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from scaling_core.runs.progress import tracked
 from scaling_core.runs.raw import RawTable, check_column_count, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.readers.dialect import require_header
+from scaling_core.runs.readers.sheets import Sheet, joined
 from scaling_core.runs.schema import Note
 from scaling_core.runs.streams import is_workbook, read_stream
 from scaling_core.runs.upload import MAX_FILE_BYTES, Upload
@@ -47,7 +48,9 @@ class ExcelReader:
         return Likeness(0.95 + extension_bonus(upload.name, ".xlsx", ".xlsm"), "it is an Excel workbook")
 
     def read(self, upload: Upload) -> RawTable:
-        """Read the first sheet with a header and a row below it; formulas count by their last value.
+        """Read the sheets that are tables of runs, else the first with a row below its header.
+
+        Formulas count by their last value.
 
         Raises
         ------
@@ -87,28 +90,50 @@ def _filled(sheet: Any, file: str) -> Iterator[tuple[int, Row]]:
 
 
 def _table(tables: dict[str, list[tuple[int, Row]]], file: str, name: str) -> RawTable:
-    title = next((t for t, rows in tables.items() if len(rows) > 1), None)
-    if title is None:
-        raise UserError("No sheet has a header and a row below it.", where=file, fix="Give a sheet of runs.")
-    (_, header), *rows = tables[title]
+    sheets: list[Sheet] = []
+    errors: list[UserError] = []
+    for title, rows in tables.items():
+        try:
+            if len(rows) > 1:
+                sheets.append(_sheet(title, rows, file))
+        except UserError as error:
+            errors.append(error)
+    if not sheets:
+        raise errors[0] if errors else UserError(
+            "No sheet has a header and a row below it.", where=file, fix="Give a sheet of runs."
+        )  # fmt: skip
+    whole = joined(sheets, file)
+    read = {sheet.title for sheet in sheets}
+    beside = [f"“{title}”" for title, rows in tables.items() if rows and title not in read]
+    note = Note("info", f"Sheets without a table: {', '.join(beside)}.", file)
+    return RawTable(
+        frame=whole.frame,
+        line=whole.line,
+        rejected=rejected_frame(file),
+        format=name,
+        notes=(*whole.notes, *([note] if beside else [])),
+    )
+
+
+def _sheet(title: str, rows: list[tuple[int, Row]], file: str) -> Sheet:
+    """Lay out a sheet: its header is the first row of more than one cell, if any has more."""
+    filled = [sum(cell is not None for cell in row) for _, row in rows]
+    above = next((i for i, count in enumerate(filled) if count > 1), 0)
+    above = above if above < len(rows) - 1 else 0
+    (_, header), *rows = rows[above:]
     width = max((i for i, cell in enumerate(header, start=1) if cell is not None), default=0)
     check_column_count(width, file)
     heads = ["" if cell is None else str(cell) for cell in islice(header, width)]
     require_header(heads, file)
     names, notes = unique_names(heads, file)
     columns = {n: _series([row[i] if i < len(row) else None for _, row in rows]) for i, n in enumerate(names)}
-    beside = [t for t, filled in tables.items() if t != title and filled]
-    more = [Note("warning", f"Only the sheet “{title}” was read; not read: {', '.join(beside)}.", file)]
     wide = sum(any(cell is not None for cell in row[width:]) for _, row in rows)
     if wide:
         notes = (*notes, Note("warning", f"{wide:,} rows have cells right of the header, which were left out.", file))
-    return RawTable(
-        frame=pd.DataFrame(columns),
-        line=np.array([number for number, _ in rows], dtype=np.int64),
-        rejected=rejected_frame(file),
-        format=name,
-        notes=(*notes, *(more if beside else [])),
-    )
+    if above:
+        text = f"{above:,} line{'s' * (above > 1)} above the header of “{title}” skipped."
+        notes = (*notes, Note("info", text, file))
+    return Sheet(title, pd.DataFrame(columns), np.array([number for number, _ in rows], dtype=np.int64), notes)
 
 
 def _series(cells: list[Any]) -> pd.Series:

@@ -147,12 +147,41 @@ def workbook(*sheets: list[list[object]]) -> bytes:
     return data.getvalue()
 
 
-def test_a_workbook_is_read_by_its_first_table() -> None:
-    rows = [["run", "params", "tokens", "loss"], ["a", "70M", 1e9, 3.5], [], ["b", 1.6e8, 2e9, 3.1]]
+HEAD = ["run", "params", "tokens", "loss"]
+
+
+def test_a_workbook_is_read_by_its_table_and_the_other_sheets_are_named() -> None:
+    rows = [HEAD, ["a", "70M", 1e9, 3.5], [], ["b", 1.6e8, 2e9, 3.1]]
     runs = table(workbook([["My runs"]], rows, [["other"], [1]]), "runs.xlsx")
     assert runs.frame["params"].tolist() == [7e7, 1.6e8]
     assert runs.frame["line"].tolist() == [2, 4]
-    assert "not read: Sheet, Sheet2" in notes(runs, "warning")
+    assert "Sheets left out: “Sheet2” (no table of runs). To read one of them, save it as CSV" in notes(runs, "warning")
+    assert "Sheets without a table: “Sheet”" in notes(runs)
+
+
+def test_sheets_of_runs_are_put_together_under_the_names_of_the_first() -> None:
+    again = [["title above"], ["name", "N", "tokens", "loss", "lr"], ["c", 3e8, 3e9, 2.9, 0.1]]
+    bits = [["run", "params", "tokens", "bpb"], ["d", 3e8, 3e9, 0.9]]
+    steps = [["run", "step", "params", "tokens", "loss"], ["a", 1, 7e7, 1e8, 5.0]]
+    first = [HEAD, ["a", 7e7, 1e9, 3.5], ["b", 1.6e8, 2e9, 3.1]]
+    runs = table(workbook(first, again, bits, steps), "runs.xlsx")
+    assert runs.frame[["run", "params", "loss", "sheet"]].to_numpy().tolist() == [
+        ["a", 7e7, 3.5, "Sheet"], ["b", 1.6e8, 3.1, "Sheet"], ["c", 3e8, 2.9, "Sheet1"],
+    ]  # fmt: skip
+    assert runs.frame["line"].tolist() == [2, 3, 3]
+    said = notes(runs, "warning")
+    assert "“Sheet2” (its “bpb” is something else than “loss”)" in said
+    assert "“Sheet3” (its rows are steps, those of “Sheet” are not)" in said
+    assert "1 line above the header of “Sheet1” skipped" in notes(runs)
+
+
+def test_a_sheet_a_run_is_a_run_and_names_that_several_sheets_use_are_told_apart() -> None:
+    curve = [["step", "tokens", "loss"], [1, 1e8, 5.0], [2, 2e8, 4.5]]
+    runs = table(workbook(curve, curve), "curves.xlsx")
+    assert runs.frame["run"].tolist() == ["Sheet", "Sheet", "Sheet1", "Sheet1"]
+    named = [["run", *row] if i == 0 else ["a", *row] for i, row in enumerate(curve)]
+    runs = table(workbook(named, named), "curves.xlsx")
+    assert runs.frame["run"].tolist() == ["Sheet/a", "Sheet/a", "Sheet1/a", "Sheet1/a"]
 
 
 def test_a_workbook_with_a_cell_in_the_far_corner_is_refused() -> None:
