@@ -11,6 +11,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+from altair.utils.schemapi import SchemaBase
 
 from scaling_core.charts.axes import field_name
 
@@ -37,11 +38,28 @@ class Figure:
 
     def spec(self, *, validate: bool = False) -> dict[str, Any]:
         """Vega-Lite specification with the frames under ``datasets``, as Streamlit takes it."""
-        spec: dict[str, Any] = self.chart.to_dict(validate=validate)
-        spec.pop("config", None)  # Altair's default sizes; the theme of the page decides
+        if validate:
+            spec: dict[str, Any] = self.chart.to_dict()
+            spec.pop("config", None)  # Altair's default sizes; the theme of the page decides
+        else:
+            spec = {"$schema": alt.SCHEMA_URL, **_written(self.chart)}
         return {**spec, "datasets": dict(self.frames.by_name)}
 
     def to_json_spec(self) -> dict[str, Any]:
         """The same with the rows written out, for anything else that draws Vega-Lite."""
         rows = {n: f.astype(object).where(f.notna(), None).to_dict("records") for n, f in self.frames.by_name.items()}
         return {**self.spec(), "datasets": rows}
+
+
+def _written(chart: Any, data: Any = alt.Undefined) -> dict[str, Any]:
+    """Write a chart part by part: Altair would first build each chart of parts anew, with deep copies of them all.
+
+    ``data`` is that of the chart around it, which a part without data of its own draws.
+    """
+    data = data if chart.data is alt.Undefined else chart.data
+    context = {"top_level": False} | ({} if data is alt.Undefined else {"data": data})
+    inner = [n for n in ("vconcat", "hconcat", "layer") if getattr(chart, n, alt.Undefined) is not alt.Undefined]
+    if not inner:
+        return dict(chart.to_dict(validate=False, context=context))
+    own = SchemaBase.to_dict(chart, validate=False, ignore=inner, context=context)
+    return {**own, **{name: [_written(part, data) for part in chart[name]] for name in inner}}
