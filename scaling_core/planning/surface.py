@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class Surface:
         """Whether a formula of one's own reads U: then it says itself what repeated tokens are worth."""
         return self.law.name not in TWO_POWERS and "unique_tokens" in self.law.predictors
 
-    @property
+    @cached_property
     def _two_powers(self) -> tuple[Array, ...]:
         """E, A, B, alpha, beta, each (R, 1)."""
         at = [self.law.parameter_names.index(n) for n in ("E", "A", "B", "alpha")]
@@ -97,7 +98,7 @@ class Surface:
             return params
         return effective(params, self.enough, self._decays[1])
 
-    @property
+    @cached_property
     def enough(self) -> Array:
         """U_N: the parameters that the unique tokens can feed, (R, 1)."""
         _, A, B, alpha, beta = self._two_powers
