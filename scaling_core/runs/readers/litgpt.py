@@ -9,7 +9,8 @@ import pandas as pd
 
 from scaling_core.runs.logs import STEP
 from scaling_core.runs.readers.printed import PrintedLogReader
-from scaling_core.runs.readers.text_log import NUMBER, Grammar, TextLog
+from scaling_core.runs.readers.text_log import TextLog
+from scaling_core.runs.readers.wording import NUMBER, Grammar
 from scaling_core.runs.settings import Scalar
 
 _TRAIN = re.compile(
@@ -27,9 +28,9 @@ class LitgptReader(PrintedLogReader):
     tool = "litgpt"
     example = "iter 4 step 1 | loss train: …"
     marks = (_TRAIN, _EVAL)
-    grammar = Grammar(
+    wording = Grammar(
         rows=(_TRAIN, _EVAL),
-        settings={
+        stated={
             "params": re.compile(rf"^Total parameters: ({NUMBER})"),
             **{name: re.compile(rf"\b{name}['\"]?[=:]\s?(\d+)") for name in _SETTINGS},
         },

@@ -7,7 +7,8 @@ import re
 import pandas as pd
 
 from scaling_core.runs.readers.printed import PrintedLogReader
-from scaling_core.runs.readers.text_log import NUMBER, Grammar, TextLog
+from scaling_core.runs.readers.text_log import TextLog
+from scaling_core.runs.readers.wording import NUMBER, Grammar
 from scaling_core.runs.settings import Scalar
 
 _TRAIN = re.compile(
@@ -33,9 +34,9 @@ class MegatronReader(PrintedLogReader):
     example = "iteration 100/ 5000 | … | lm loss: …"
     marks = (_BEGINS, _EVAL)
     score = 0.92
-    grammar = Grammar(
+    wording = Grammar(
         rows=(_TRAIN, _EVAL),
-        settings={
+        stated={
             "params": re.compile(rf"\btotal params:\s*({NUMBER})"),
             _BILLIONS: re.compile(rf"\bTotal number of parameters in billions:\s*({NUMBER})"),
             **{

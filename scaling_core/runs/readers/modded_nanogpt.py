@@ -7,7 +7,8 @@ import re
 import pandas as pd
 
 from scaling_core.runs.readers.printed import PrintedLogReader
-from scaling_core.runs.readers.text_log import NUMBER, Grammar, TextLog
+from scaling_core.runs.readers.text_log import TextLog
+from scaling_core.runs.readers.wording import NUMBER, Grammar
 from scaling_core.runs.settings import Scalar
 
 _TIME = rf"train_time:(?:(?P<train_ms>{NUMBER})ms|(?P<train_s>{NUMBER})s)\b"
@@ -22,9 +23,9 @@ class ModdedNanoGptReader(PrintedLogReader):
     tool = "modded-nanogpt"
     example = "step:125/3375 val_loss:…"
     marks = (re.compile(rf"^step:\d+(?:/\d+)?,? .*?(?:val_loss|train_loss|train_time):{NUMBER}"),)
-    grammar = Grammar(
+    wording = Grammar(
         rows=(_EVAL, _TRAIN),
-        settings={"params": re.compile(rf"^(?:number of )?parameters: ({NUMBER})([KMB])?", re.IGNORECASE)},
+        stated={"params": re.compile(rf"^(?:number of )?parameters: ({NUMBER})([KMB])?", re.IGNORECASE)},
         begins=re.compile(r"^step:\d+"),
     )
 

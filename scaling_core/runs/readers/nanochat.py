@@ -6,9 +6,10 @@ import re
 
 import pandas as pd
 
-from scaling_core.runs.logs import STEP
+from scaling_core.runs.logs import LINE, STEP
 from scaling_core.runs.readers.printed import PrintedLogReader
-from scaling_core.runs.readers.text_log import NUMBER, Grammar, TextLog
+from scaling_core.runs.readers.text_log import TextLog
+from scaling_core.runs.readers.wording import NUMBER, Grammar
 from scaling_core.runs.settings import Scalar
 
 _TRAIN = re.compile(
@@ -20,6 +21,9 @@ _CORE = re.compile(rf"^Step (?P<step>\d+) \| CORE metric: (?P<core_metric>{NUMBE
 _CLASSES = ("wte", "bigram_embeds", "value_embeds", "lm_head", "transformer_matrices", "scalars", "total")
 _SHAPE = ("sequence_len", "vocab_size", "n_layer", "n_head", "n_kv_head", "n_embd")
 _FLOPS = "flops_per_token"
+#: What autoresearch, which trains as nanochat does, sums up at the end of a run.
+_SUMMARY = ("val_bpb", "training_seconds", "total_seconds", "peak_vram_mb", "mfu_percent", "total_tokens_M",
+            "num_steps", "num_params_M", "depth")  # fmt: skip
 
 
 class NanochatReader(PrintedLogReader):
@@ -28,21 +32,25 @@ class NanochatReader(PrintedLogReader):
     tool = "nanochat"
     example = "step 00010/01000 (1.00%) | loss: …"
     marks = (_TRAIN, _EVAL)
-    grammar = Grammar(
+    wording = Grammar(
         rows=(_TRAIN, _EVAL, _CORE),
-        settings={
+        stated={
             "params": re.compile(rf"^Number of parameters: ({NUMBER})"),
             **{f"params_{name}": re.compile(rf"^{name}\s*: ({NUMBER})") for name in _CLASSES},
             **{name: re.compile(rf'^\s*"{name}": ({NUMBER})') for name in _SHAPE},
             _FLOPS: re.compile(rf"^Estimated FLOPs per token: ({NUMBER})"),
             "tokens_per_step": re.compile(rf"^Total batch size ({NUMBER})"),
         },
-        begins=re.compile(r"^(?:step|Step) \d+(?:/| \|)"),
+        begins=re.compile(r"^(?:step|Step) \d+(?:/| \(| \|)"),
+        closes={name: re.compile(rf"^{name}:\s+({NUMBER})") for name in _SUMMARY},
     )
 
     def remarks(self, log: TextLog) -> list[str]:
         """Say what the losses are."""
-        return ["The training loss is nanochat's smoothed one; the validation loss is bits per byte."]
+        texts = ["The training loss is nanochat's smoothed one; the validation loss is bits per byte."]
+        if any("total_tokens_M" in settings and "tokens_per_step" not in settings for settings, _ in log.parts):
+            texts.append("N and D are as the summary prints them, in millions; D on the way is its share by steps.")
+        return texts
 
     def finish(self, rows: pd.DataFrame, settings: dict[str, Scalar]) -> pd.DataFrame:
         """Count C as nanochat does, and take the time in seconds."""
@@ -54,4 +62,18 @@ class NanochatReader(PrintedLogReader):
             rows = rows.assign(flops=flops.where(flops > 0))
         if "params_transformer_matrices" in settings:
             settings["params_non_embedding"] = settings["params_transformer_matrices"]
-        return rows
+        return _summed_up(rows, settings)
+
+
+def _summed_up(rows: pd.DataFrame, settings: dict[str, Scalar]) -> pd.DataFrame:
+    """Add the row of the end of a run that sums itself up, and spread its tokens over the steps."""
+    loss, steps = settings.pop("val_bpb", None), settings.pop("num_steps", None)
+    millions = settings.pop("total_tokens_M", None)
+    end = float(steps) if isinstance(steps, float) else float(rows[STEP].max()) + 1
+    if isinstance(loss, float):
+        last = pd.DataFrame({STEP: [end], "val_bpb": [loss], LINE: rows[LINE].iloc[-1:].tolist()})
+        rows = pd.concat([rows, last], ignore_index=True)
+    if isinstance(millions, float) and "tokens_per_step" not in settings:
+        tokens = rows[STEP] / end * millions * 1e6
+        rows = rows.assign(tokens=tokens.where(tokens > 0))
+    return rows

@@ -7,7 +7,8 @@ import re
 import pandas as pd
 
 from scaling_core.runs.readers.printed import PrintedLogReader
-from scaling_core.runs.readers.text_log import NUMBER, Grammar, TextLog
+from scaling_core.runs.readers.text_log import TextLog
+from scaling_core.runs.readers.wording import NUMBER, Grammar
 from scaling_core.runs.settings import Scalar
 
 _TRAIN = re.compile(rf"\biter (?P<step>\d+): loss (?P<train_loss>{NUMBER}), time (?P<step_ms>{NUMBER})ms\b")
@@ -21,9 +22,9 @@ class NanoGptReader(PrintedLogReader):
     tool = "nanoGPT"
     example = "iter 100: loss …, time …ms"
     marks = (_TRAIN, _EVAL)
-    grammar = Grammar(
+    wording = Grammar(
         rows=(_TRAIN, _EVAL),
-        settings={
+        stated={
             "params": re.compile(rf"number of parameters: ({NUMBER})([KMB])?"),
             "tokens_per_iter": re.compile(rf"tokens per iteration will be: ({NUMBER})"),
             **{name: re.compile(rf"Overriding: {name} = (\d+)") for name in _OVERRIDE},

@@ -8,7 +8,8 @@ import pandas as pd
 
 from scaling_core.runs.logs import LINE, STEP
 from scaling_core.runs.readers.printed import PrintedLogReader
-from scaling_core.runs.readers.text_log import NUMBER, Grammar, TextLog
+from scaling_core.runs.readers.text_log import TextLog
+from scaling_core.runs.readers.wording import NUMBER, Grammar
 from scaling_core.runs.settings import Scalar
 
 #: Not ``[eval_step=3/16]`` and ``[eval=lm,step=3/16]``, which count batches of an evaluation.
@@ -25,9 +26,9 @@ class OlmoReader(PrintedLogReader):
     example = "[step=100/1000] … train/CrossEntropyLoss=…"
     marks = (re.compile(_STEP.format(r"\d+") + rf"\s*\n\s+\S.*={NUMBER}"),)
     score = 0.95
-    grammar = Grammar(
+    wording = Grammar(
         rows=(re.compile(_STEP.format(r"(?P<step>\d+)")),),
-        settings={
+        stated={
             "params": re.compile(rf"\bTotal number of parameters: ({NUMBER})"),
             "params_non_embedding": re.compile(rf"\bNumber of non-embedding parameters: ({NUMBER})"),
             **{name: re.compile(rf"^\s+{name}=(\d+),") for name in _SETTINGS},

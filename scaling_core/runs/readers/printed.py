@@ -9,7 +9,8 @@ import pandas as pd
 
 from scaling_core.runs.logs import Logs
 from scaling_core.runs.readers.base import UNLIKE, Likeness, LogReader
-from scaling_core.runs.readers.text_log import Grammar, TextLog, mentions, parse, to_logs
+from scaling_core.runs.readers.text_log import TextLog, mentions, parse, to_logs
+from scaling_core.runs.readers.wording import Wording
 from scaling_core.runs.schema import Note
 from scaling_core.runs.settings import Scalar
 from scaling_core.runs.upload import Upload
@@ -22,7 +23,7 @@ class PrintedLogReader(LogReader):
     ----------
     tool, example : str
         The tool's name and a line of its logs, as shown to people.
-    grammar : Grammar
+    wording : Wording
     marks : tuple of re.Pattern
         A text with a line that fits any of them is of this tool; ``^`` stands for the beginning of a line.
     score : float
@@ -31,7 +32,7 @@ class PrintedLogReader(LogReader):
 
     tool: ClassVar[str]
     example: ClassVar[str]
-    grammar: ClassVar[Grammar]
+    wording: ClassVar[Wording]
     marks: ClassVar[tuple[re.Pattern[str], ...]]
     score: ClassVar[float] = 0.9
 
@@ -54,7 +55,7 @@ class PrintedLogReader(LogReader):
         UserError
             If no line has a step.
         """
-        log = parse(upload, self.grammar)
+        log = parse(upload, self.wording)
         notes = [Note("info", text, upload.name) for text in self.remarks(log)]
         return to_logs(log, upload.name, self.finish, notes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -14,38 +14,13 @@ from scaling_core.runs.logs import LINE, MAX_METRICS, STEP, LoggedRun, Logs
 from scaling_core.runs.progress import tracked
 from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.text import as_utf8
+from scaling_core.runs.readers.wording import Digits, Line, Row, Wording, value_of
 from scaling_core.runs.schema import Note
 from scaling_core.runs.settings import Scalar
 from scaling_core.runs.upload import Upload
 
-#: A number as programs print it, for use in patterns.
-NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d*)?(?:[eE][-+]?\d+)?|nan|NaN|inf|Infinity)"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_SCALE = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9}
 _MOST_REJECTED = 1_000
-Row = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """The lines that a tool prints.
-
-    Attributes
-    ----------
-    rows : tuple of re.Pattern
-        Of logged steps: the group ``step`` and one for each metric, named as it will be. The first that fits counts.
-    settings : dict of str to re.Pattern
-        Of lines that state a setting, by the name it will have: the group 1 is a number, 2 (if any) a unit K, M, B.
-    begins : re.Pattern
-        What a logged step begins with: such a line that fits no pattern is damaged.
-    metric : re.Pattern, optional
-        Of lines below a logged step that add a metric to it: the group 1 is its name, 2 a number.
-    """
-
-    rows: tuple[re.Pattern[str], ...]
-    settings: Mapping[str, re.Pattern[str]]
-    begins: re.Pattern[str]
-    metric: re.Pattern[str] | None = None
 
 
 @dataclass
@@ -77,7 +52,7 @@ def _plain(part: bytes) -> str:
     return _COLOURS.sub("", part.decode(errors="replace").replace("\r", "\n"))
 
 
-def parse(upload: Upload, grammar: Grammar) -> TextLog:
+def parse(upload: Upload, wording: Wording) -> TextLog:
     """Read a text log. A run begins where the step goes back to the first one; a step in between is a restart.
 
     Raises
@@ -86,37 +61,66 @@ def parse(upload: Upload, grammar: Grammar) -> TextLog:
         If no line has a step.
     """
     data, notes = as_utf8(upload.data, upload.name)
-    current, pending = _Part(), dict[str, Scalar]()
-    parts = [current]
-    rejected: list[tuple[int, str, str]] = []
-    decimals: dict[str, int] = {}
-    past: set[str] = set()
-    for number, line, is_cut in _lines(data.decode(errors="replace")):
-        row = _row(line, grammar.rows, decimals, is_cut)
-        if row is not None:
-            if current.rows and row[STEP] == current.rows[0][STEP] < max(current.rows[-1][STEP], row[STEP]):
-                current, pending = _Part({**current.settings, **pending}), {}
-                parts.append(current)
-            current.settings |= pending
-            pending = {}
-            current.rows.append(row | {LINE: float(number)})
-        elif current.rows and grammar.metric and (found := grammar.metric.search(line)):
-            if found[1] not in decimals and len(decimals) >= MAX_METRICS:
-                past.add(found[1])
-            elif _is_whole(found[1], found[2], decimals, is_cut and found.end(2) == len(line)):
-                current.rows[-1].setdefault(found[1], _value(found[2]))
-        elif grammar.begins.search(line):
-            if len(rejected) < _MOST_REJECTED:
-                rejected.append((number, "The line of a step is damaged or cut short.", line))
-        else:
-            pending |= _settings(line, grammar.settings)
-    kept = tuple((p.settings, tuple(p.rows)) for p in parts if p.rows)
+    reading = _Reading(wording)
+    for place, line in _lines(data.decode(errors="replace")):
+        reading.take(place, line)
+    kept = tuple((p.settings, tuple(p.rows)) for p in reading.parts if p.rows)
     if not kept:
         raise UserError(
             "No line of this log has a step that can be read.", where=upload.name, fix="Give the whole log of a run."
         )
-    text = f"{len(past):,} metrics past the first {MAX_METRICS:,} were left out."
-    return TextLog(kept, (*notes, *([Note("warning", text, upload.name)] if past else [])), tuple(rejected))
+    text = f"{len(reading.past):,} metrics past the first {MAX_METRICS:,} were left out."
+    told = [Note("warning", text, upload.name)] if reading.past else []
+    return TextLog(kept, (*notes, *told), tuple(reading.rejected))
+
+
+class _Reading:
+    """The runs so far, and what was stated since the last row."""
+
+    def __init__(self, wording: Wording) -> None:
+        self.wording = wording
+        self.parts = [_Part()]
+        self.pending: dict[str, Scalar] = {}
+        self.rejected: list[tuple[int, str, str]] = []
+        self.past: set[str] = set()
+        self.digits = Digits()
+
+    def take(self, place: int, line: Line) -> None:
+        """Understand the next line."""
+        current = self.parts[-1]
+        if (row := self.wording.row(line, self.digits)) is not None:
+            self._add(row | {LINE: float(place)})
+        elif current.rows and (found := list(self.wording.metrics(line))):
+            for name, text, end in found:
+                self._measure(current.rows[-1], name, text, line, end)
+        elif self.wording.is_damaged(line):
+            self._reject(place, "The line of a step is damaged or cut short.", line)
+        elif current.rows and (closing := self.wording.closing(line)):
+            if line.is_last:
+                self._reject(place, "The file ends in this line, so its number may lack digits.", line)
+            else:
+                current.settings |= closing
+        else:
+            self.pending |= self.wording.settings(line)
+
+    def _reject(self, place: int, reason: str, line: Line) -> None:
+        if len(self.rejected) < _MOST_REJECTED:
+            self.rejected.append((place, reason, line.text))
+
+    def _add(self, row: Row) -> None:
+        current = self.parts[-1]
+        if current.rows and row[STEP] == current.rows[0][STEP] < max(current.rows[-1][STEP], row[STEP]):
+            current = _Part({**current.settings, **self.pending})
+            self.parts.append(current)
+        current.settings |= self.pending
+        self.pending = {}
+        current.rows.append(row)
+
+    def _measure(self, row: Row, name: str, text: str, line: Line, end: int) -> None:
+        if name not in self.digits.places and len(self.digits.places) >= MAX_METRICS:
+            self.past.add(name)
+        elif self.digits.are_whole(name, line, text, end):
+            row.setdefault(name, value_of(text))
 
 
 def to_logs(
@@ -145,59 +149,16 @@ def to_logs(
     return Logs(tuple(runs), (*log.notes, *notes, *(told if lost else [])), log.rejected)
 
 
-def number(text: str) -> float:
-    """Read a number as printed, with or without commas between thousands."""
-    return float(text.replace(",", ""))
-
-
-def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield number, text and whether it may be cut, of each line, and of each that a progress bar wrote over."""
+def _lines(text: str) -> Iterator[tuple[int, Line]]:
+    """Yield place and text of each line, and of each that a progress bar wrote over."""
     lines = text.split("\n")
     for i, line in enumerate(tracked(lines, len(lines)), start=1):
         written = line.rstrip("\r").split("\r")
         for shown in written[:-1]:
             if shown:
-                yield i, _COLOURS.sub("", shown), False
+                yield i, Line(_COLOURS.sub("", shown))
         if written[-1]:
-            yield i, _COLOURS.sub("", written[-1]), i == len(lines)
-
-
-def _row(line: str, patterns: Sequence[re.Pattern[str]], decimals: dict[str, int], is_cut: bool) -> Row | None:
-    for pattern in patterns:
-        if found := pattern.search(line):
-            row = {}
-            for name, text in found.groupdict().items():
-                if text is None:
-                    continue
-                if not _is_whole(name, text, decimals, is_cut and found.end(name) == len(line)):
-                    return None
-                row[name] = _value(text)
-            return row if math.isfinite(row[STEP]) else None
-    return None
-
-
-def _is_whole(name: str, text: str, decimals: dict[str, int], is_last: bool) -> bool:
-    """Whether a number is all there: one in which the file ends has fewer decimals than those before it."""
-    places = len(text.partition(".")[2])
-    if is_last and places < decimals.get(name, 1):
-        return False
-    decimals[name] = places
-    return True
-
-
-def _value(text: str) -> float:
-    # A missing value is "not logged" in a frame, so one logged as nan must be told apart.
-    value = number(text)
-    return math.inf if math.isnan(value) else value
-
-
-def _settings(line: str, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, Scalar]:
-    found = {}
-    for name, pattern in patterns.items():
-        if match := pattern.search(line):
-            unit = match[2] if pattern.groups > 1 and match[2] else ""
-            found[name] = number(match[1]) * _SCALE[unit]
-    return dict(found)
+            yield i, Line(_COLOURS.sub("", written[-1]), i == len(lines))
 
 
 def _state(frame: pd.DataFrame) -> tuple[str, int]:

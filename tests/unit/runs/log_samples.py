@@ -172,3 +172,17 @@ OLMO_CORE = """\
 2025-01-01 00:00:04 host:0 olmo_core.train:195 INFO Evaluation speed:
     c4_en-validation (+variants): 2.1 sec (16 batches)
 """
+
+
+def autoresearch(steps: int = 50) -> str:
+    """A run of autoresearch: all steps on one line, each written over the one before, then a summary."""
+    bar = "".join(
+        f"\rstep {i:05d} ({2 * i}.0%) | loss: {9 - i / 10:.6f} | lrm: 1.00 | dt: {300 + i}ms | tok/sec: 1,000,000 | "
+        f"epoch: 1 | remaining: {300 - i}s    "
+        for i in range(steps)
+    )
+    return (
+        f"Time budget: 300s\n{bar}\nTraining completed in 300.1s\n---\n"
+        "val_bpb:          0.997900\ntraining_seconds: 300.1\npeak_vram_mb:     45060.2\ntotal_tokens_M:   26.2\n"
+        f"num_steps:        {steps}\nnum_params_M:     50.3\ndepth:            8\n"
+    )

@@ -214,11 +214,13 @@ def test_one_json_object_may_be_a_table(data: dict[str, object]) -> None:
     ("name", "data"),
     [
         ("train.log", logs.NANOGPT), ("litgpt.log", logs.LITGPT), ("d12.log", logs.NANOCHAT), ("log.txt", logs.MODDED),
+        ("olmo.log", logs.OLMO), ("core.log", logs.OLMO_CORE), ("run.log", logs.autoresearch(5)),
         ("metrics.csv", logs.LITGPT_CSV), ("metrics.csv", logs.LIGHTNING), ("log.csv", logs.KERAS),
         ("trainer_state.json", logs.trainer_state(upto=300)),
         ("runs.xlsx", workbook([["params", "tokens", "loss"], [1e8, 1e9, 3.0]])),
     ],
-    ids=["nanogpt", "litgpt", "nanochat", "modded", "litgpt csv", "lightning", "keras", "hugging face", "excel"],
+    ids=["nanogpt", "litgpt", "nanochat", "modded", "olmo", "olmo core", "autoresearch",
+         "litgpt csv", "lightning", "keras", "hugging face", "excel"],
 )  # fmt: skip
 def test_cut_anywhere_a_file_is_read_in_part_or_refused_in_words(name: str, data: str | bytes) -> None:
     whole = data if isinstance(data, bytes) else data.encode()
@@ -233,7 +235,7 @@ def refusal(name: str, data: bytes) -> UserError | None:
         (found,), _ = gather([Upload(name, data)])
     except UserError as error:
         return error
-    assert 0 < len(found.raw.frame) <= data.count(b"\n") + 1
+    assert 0 < len(found.raw.frame) <= data.count(b"\n") + data.count(b"\r") + 1
     return None
 
 
@@ -276,6 +278,18 @@ def test_olmo_core_evaluations_are_marked_as_such_and_tasks_are_no_loss() -> Non
     runs = table(logs.OLMO_CORE, "train.log")
     assert runs.sources[0].mapping["loss"] == "eval/c4_en-validation/CE loss"
     assert runs.frame["tokens"].tolist() == [5_242_880]
+
+
+def test_steps_that_were_written_over_count_and_a_summary_closes_its_run() -> None:
+    runs = table(logs.autoresearch(), "run.log", "bytes_per_token=4")
+    assert runs.curves["step"].tolist() == list(range(51))
+    assert runs.curves["train_loss"].tolist()[:50] == pytest.approx([9 - i / 10 for i in range(50)])
+    assert runs.frame[["params", "tokens"]].to_numpy().tolist() == [[50.3e6, 26.2e6]]
+    assert runs.frame["loss"].tolist() == pytest.approx([0.9979 * math.log(2) * 4])
+    assert runs.curves["tokens"].tolist()[25] == pytest.approx(13.1e6)
+    assert "share by steps" in notes(runs)
+    cut = logs.autoresearch().removesuffix(".3\ndepth:            8\n")
+    assert "lack digits" in rejected(table(cut, "run.log", "bytes_per_token=4"))[10]
 
 
 def test_a_printed_log_of_an_unknown_tool_is_called_that() -> None:
