@@ -16,10 +16,11 @@ from scaling_core.fitting.finding import Finding
 from scaling_core.fitting.influence import drop_path as path_without_highest
 from scaling_core.fitting.influence import influence as influence_of_each
 from scaling_core.fitting.isoflop import IsoflopProfiles, isoflop_profiles
+from scaling_core.fitting.judged import JudgedFit
 from scaling_core.fitting.outcome import GOPHER_FLOPS, main_quantity
 from scaling_core.fitting.profile import Profile, profile
 from scaling_core.fitting.sensitivity import sensitivity as under_every_objective
-from scaling_core.fitting.verdict import Verdict, judge
+from scaling_core.fitting.verdict import Verdict
 from scaling_core.laws import LAWS, get_law
 from scaling_core.planning import Budget
 
@@ -45,7 +46,12 @@ def findings() -> tuple[Finding, ...]:
 
 def verdict() -> Verdict:
     """Return how far the fit on screen can be believed: its solve, and what was found of it."""
-    return judge(data.current_fit().certificate, findings())
+    return judged().verdict
+
+
+def judged() -> JudgedFit:
+    """Return the fit on screen with what was found of it, as it is kept and written to files."""
+    return JudgedFit(data.current_fit(), findings())
 
 
 @st.cache_resource(max_entries=64, show_spinner="Looking at the fit from every side")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,6 +13,7 @@ from pages.parts import state
 from scaling_core.charts.curve_lines import run_settings
 from scaling_core.errors import UserError
 from scaling_core.fitting import Constraint, FitResult, Objective, Recommendation, Selection, fit, recommend
+from scaling_core.fitting.judged import JudgedFit
 from scaling_core.jobs import Queue
 from scaling_core.laws import get_law
 from scaling_core.planning import Basis, Scenario, basis_of_fit, basis_of_published, budgets, frontier, get_published
@@ -252,9 +254,20 @@ def basis() -> Basis:
     if chosen == state.OWN_FIT:
         return basis_of_fit(current_fit())
     if chosen.startswith(state.KEPT):
-        kept = records().get("fit", chosen.removeprefix(state.KEPT))
-        return basis_of_fit(FitResult.from_json(kept.data))
+        kept = kept_fit(chosen.removeprefix(state.KEPT))
+        return replace(basis_of_fit(kept.fit), doubts=kept.verdict.reasons)
     return basis_of_published(get_published(chosen))
+
+
+def kept_fit(name: str) -> JudgedFit:
+    """Return a fit that was kept, with what was found of it then.
+
+    Raises
+    ------
+    UserError
+        If it is no longer kept here, or cannot be read.
+    """
+    return JudgedFit.from_json(records().get("fit", name).data)
 
 
 def plan_rows(scenario: Scenario, low: float, high: float, start: float) -> pd.DataFrame:

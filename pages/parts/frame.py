@@ -38,18 +38,23 @@ def palette() -> Palette:
 
 
 def page(title: str, question: str, body: Callable[[], None]) -> None:
-    """Draw a page: strip, title, the one sentence it answers, and its body, with errors worded."""
+    """Draw a page: strip, title, the one sentence it answers, and its body, with errors worded.
+
+    The strip stands first and is filled last: it waits for a fit that not every page needs.
+    """
     state.begin()
     style.apply()
-    with worded_errors():
-        _strip(title)
-    st.title(title)
-    st.markdown(question)
+    strip = st.container(key="strip", horizontal=True, vertical_alignment="center", gap="small")
+    with st.container(key="title", horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.title(title, anchor=False, width="content")
+        st.markdown(question, width="content")
     for refused in state.complaints():
         st.warning(f"The link asks for {plain(refused)}, which is not possible here; the default is used instead.")
     with worded_errors():
         body()
     state.publish()
+    with strip, worded_errors():
+        _strip(title)
 
 
 @contextmanager
@@ -81,22 +86,21 @@ def plain(text: str) -> str:
 
 def _strip(page_title: str) -> None:
     """One line on top of every page: which runs, which law, how good, and the link."""
-    with st.container(key="strip", horizontal=True, vertical_alignment="center", gap="small"):
-        try:
-            runs = data.table()
-        except UserError:
-            st.markdown(":material/database_off: No runs")
-            _share()
-            return
-        try:
-            fit = data.current_fit()
-            st.markdown(_runs_line(runs, fit))
-            _law_line(fit, page_title)
-        except UserError as error:
-            st.markdown(_runs_line(runs))
-            st.badge("no law", color="gray", icon=":material/block:", help=plain(error.line()))
-        st.space("stretch")
+    try:
+        runs = data.table()
+    except UserError:
+        st.markdown(":material/database_off: No runs")
         _share()
+        return
+    try:
+        fit = data.current_fit()
+        st.markdown(_runs_line(runs, fit))
+        _law_line(fit, page_title)
+    except UserError as error:
+        st.markdown(_runs_line(runs))
+        st.badge("no law", color="gray", icon=":material/block:", help=plain(error.line()))
+    st.space("stretch")
+    _share()
 
 
 def _runs_line(runs: RunTable, fit: FitResult | None = None) -> str:
@@ -113,8 +117,7 @@ def _law_line(fit: FitResult, page_title: str) -> None:
     """The law that the page shows: on the Plan page that may be a published one."""
     basis = state.get("basis")
     if page_title == "Plan" and basis.startswith(state.KEPT):
-        st.markdown(f":material/show_chart: {plain(basis.removeprefix(state.KEPT))}")
-        st.badge("kept fit", color="gray", icon=":material/bookmark:", help="A fit that was kept under this name.")
+        _kept_line(basis.removeprefix(state.KEPT))
         return
     if page_title == "Plan" and basis != state.OWN_FIT:
         published = get_published(basis)
@@ -125,10 +128,24 @@ def _law_line(fit: FitResult, page_title: str) -> None:
     _verdict_badge(analyses.verdict())
 
 
-def _verdict_badge(verdict: Verdict) -> None:
+def _kept_line(name: str) -> None:
+    """A kept fit, with the badge that it had when it was kept."""
+    st.markdown(f":material/bookmark: {plain(name)}")
+    try:
+        kept = data.kept_fit(name)
+    except UserError as error:
+        st.badge("not kept here", color="gray", icon=":material/block:", help=plain(error.line()))
+        return
+    if kept.findings is None:
+        st.badge("kept fit", color="gray", help=plain(f"{kept.verdict.solve} Nothing else is known of it here."))
+        return
+    _verdict_badge(kept.verdict, "Trust, below, lists what was found of it when it was kept.")
+
+
+def _verdict_badge(verdict: Verdict, where: str = "The Law page lists what counts for and against it.") -> None:
     """The certificate of the solve and what was found of the fit, as one badge; which is which is its tooltip."""
     color, icon = _BADGE[verdict.grade]
-    more = " The Law page lists what counts for and against it." if verdict.reasons else ""
+    more = f" {where}" if verdict.reasons else ""
     st.badge(f"fit: {verdict.grade}", color=color, icon=icon, help=plain(f"{verdict.text}{more}"))
 
 

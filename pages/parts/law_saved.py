@@ -11,6 +11,7 @@ import streamlit as st
 from pages.parts import analyses, data, frame, keeping
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
+from scaling_core.fitting.judged import JudgedFit
 from scaling_core.planning import Scenario, basis_of_fit, plan
 from scaling_core.report import as_latex, as_python
 from scaling_core.units import format_count, format_flops, format_number
@@ -25,26 +26,22 @@ _FORMATS = {
 
 def draw(fit: FitResult) -> None:
     """Copy, save, compare."""
+    value = analyses.judged().to_json()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        frame.json_download("Fit as JSON", _as_json(fit), f"{fit.law.name.split(':')[0]}.json", "fit_json")
+        frame.json_download("Fit as JSON", value, f"{fit.law.name.split(':')[0]}.json", "fit_json")
         st.page_link("pages/views/plan.py", label="Plan with this law", icon=":material/explore:")
     shown = st.segmented_control("Copy as", [*_FORMATS, "JSON"], key="copy_as", default="Python", required=True)
     if shown == "JSON":
-        short = {**_as_json(fit), "bootstrap": {"method": fit.method, "seed": fit.seed, "draws": "in the file"}}
+        short = {**value, "bootstrap": {"method": fit.method, "seed": fit.seed, "draws": "in the file"}}
         st.code(json.dumps(short, indent=2), language="json", height=320)
     else:
         language, write = _FORMATS[shown]
         st.code(write(fit), language=language, height=320)
-    keeping.form(KIND, "fit", "Keep this fit under a name", "before the data fix", fit.to_json(), _THIS, "compare_with")
-    _compare(fit)
+    keeping.form(KIND, "fit", "Keep this fit under a name", "before the data fix", value, _THIS, "compare_with")
+    _compare()
 
 
-def _as_json(fit: FitResult) -> dict:
-    """The fit and what is made of it, as the command line gives it."""
-    return {**fit.to_json(), "verdict": analyses.verdict().to_json()}
-
-
-def _compare(fit: FitResult) -> None:
+def _compare() -> None:
     """This fit and kept ones, side by side."""
     kept = {record.name: record for record in data.records().all(KIND)}
     if not kept:
@@ -52,10 +49,10 @@ def _compare(fit: FitResult) -> None:
         return
     frame.keep_options("compare_with", kept)
     chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:3], key="compare_with")
-    fits = {_THIS: fit}
+    fits = {_THIS: analyses.judged()}
     for name in chosen:
         try:
-            fits[name] = FitResult.from_json(kept[name].data)
+            fits[name] = JudgedFit.from_json(kept[name].data)
         except UserError as error:
             frame.show_error(error)
     st.dataframe(_side_by_side(fits))
@@ -65,14 +62,17 @@ def _compare(fit: FitResult) -> None:
         st.rerun()
 
 
-def _side_by_side(fits: dict[str, FitResult]) -> pd.DataFrame:
-    target = analyses.target_flops(fits[_THIS])
+def _side_by_side(fits: dict[str, JudgedFit]) -> pd.DataFrame:
+    target = analyses.target_flops(fits[_THIS].fit)
     columns = {}
-    for name, fit in fits.items():
+    for name, judged in fits.items():
+        fit = judged.fit
         intervals = fit.intervals()
         column = {
             "law": fit.law.title, "objective": fit.objective, "points": str(fit.n_points), "value": f"{fit.value:.6g}",
-            "certificate": fit.certificate.grade,
+            "solve": fit.certificate.grade,
+            "fit": judged.verdict.grade if judged.findings is not None else "not looked at",
+            "against it": " · ".join(judged.verdict.reasons),
         }  # fmt: skip
         for parameter, value in fit.parameters.items():
             pair = intervals.get(parameter)

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts import analyses, data, frame, state
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult
-from scaling_core.fitting.finding import SEVERITIES
+from scaling_core.fitting.finding import SEVERITIES, Finding
 from scaling_core.planning import Basis, Plan, Scenario
 from scaling_core.planning.downstream import downstream
 from scaling_core.planning.figures import carbon, duration, energy, hours, money, peak, rate
@@ -27,25 +27,31 @@ def doubts(basis: Basis) -> None:
     """One line on what speaks against the fit behind the answer, the worst first, so that nobody can miss it."""
     if not basis.has_optimum:
         st.markdown(f":blue[:material/info: {frame.plain(basis.notes[-1])}]")
-    if state.get("basis").startswith(state.KEPT):
-        st.caption(
-            "Of a kept fit only the certificate of its solve is known here. Open its runs to see what Law finds."
-        )
-    grave = _grave(basis)
+    found = looked_at()
+    if found is None:
+        st.caption("What speaks against this fit was not kept with it: only its solve is judged here.")
+    grave = _grave(basis, found or ())
     if not grave:
         return
     severity, text = grave[0]
     color, icon = ("red", ":material/error:") if severity == "problem" else ("orange", ":material/warning:")
-    more = f" · {len(grave) - 1} more on Law" if len(grave) > 1 else ""
+    where = "on Law" if state.get("basis") == state.OWN_FIT else "under Trust"
+    more = f" · {len(grave) - 1} more {where}" if len(grave) > 1 else ""
     st.markdown(f":{color}[{icon} **This plan stands on a doubtful fit.** {frame.plain(text)}{more}]")
 
 
-def _grave(basis: Basis) -> list[tuple[str, str]]:
-    """Problems, then doubts: those of the session's fit as the Law page lists them, those kept with another."""
-    found = []
-    if state.get("basis") == state.OWN_FIT:
-        found = [(f.severity, f.text) for f in analyses.findings() if f.severity in ("problem", "doubt")]
-        found.sort(key=lambda f: SEVERITIES.index(f[0]))
+def looked_at() -> tuple[Finding, ...] | None:
+    """What was found of the fit that is planned with: now, or when it was kept; None where that was not kept."""
+    chosen = state.get("basis")
+    if chosen == state.OWN_FIT:
+        return analyses.findings()
+    return data.kept_fit(chosen.removeprefix(state.KEPT)).findings if chosen.startswith(state.KEPT) else ()
+
+
+def _grave(basis: Basis, findings: tuple[Finding, ...]) -> list[tuple[str, str]]:
+    """Problems, then doubts: those that were found, else those of the solve."""
+    found = [(f.severity, f.text) for f in findings if f.severity in ("problem", "doubt")]
+    found.sort(key=lambda f: SEVERITIES.index(f[0]))
     return found or [("doubt", reason) for reason in basis.doubts]
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pandas as pd
 import streamlit as st
 
-from pages.parts import frame, plan_scenarios, plan_whatif, state
+from pages.parts import frame, law_findings, plan_answer, plan_scenarios, plan_whatif, state
 from scaling_core.charts.epochs import epochs_chart
 from scaling_core.charts.laws import laws_chart
 from scaling_core.charts.lifetime import lifetime_chart
@@ -93,6 +93,10 @@ def trusted(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     for check in trust(basis, scenario, answer, others):
         icon, color = _LOOK[check.severity]
         st.markdown(f":{color}[{icon}] {frame.plain(check.text)}")
+    if state.get("basis").startswith(state.KEPT) and (found := plan_answer.looked_at()):
+        with st.expander("What was found of this fit when it was kept", icon=":material/checklist:", expanded=True):
+            for finding in found:
+                law_findings.line(finding)
 
 
 def sizes(basis: Basis, scenario: Scenario, answer: Plan) -> None:

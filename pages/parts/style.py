@@ -7,11 +7,20 @@ import streamlit as st
 _CSS = """
 <style>
 /* Less empty ground above the strip and beside the content: the first chart belongs on the first screen. */
-[data-testid="stMainBlockContainer"] { padding: 3.9rem 2.5rem 4rem; }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.9rem 1rem 4rem; } }
-[data-testid="stMainBlockContainer"] h1 { padding: 0 0 .2rem; font-size: 1.9rem; }
-.st-key-answer h3 { padding: 0; font-size: 1.3rem; line-height: 1.4; }
-.st-key-strip { border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); padding-bottom: .4rem; }
+[data-testid="stMainBlockContainer"] { padding: .7rem 2.5rem 4rem; gap: .8rem; }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: .7rem 1rem 4rem; } }
+[data-testid="stMainBlockContainer"] h1 { padding: 0; font-size: 1.7rem; line-height: 1.2; }
+.st-key-title { gap: 0 1rem; }
+.st-key-answer h3 { padding: 0; font-size: 1.25rem; line-height: 1.35; }
+/* The strip shares its line with the menu at the right and, where the sidebar is closed, with what opens it. */
+[data-testid="stHeader"] { background: transparent; }
+[data-testid="stHeader"], [data-testid="stToolbar"] { pointer-events: none; }
+[data-testid="stToolbar"] :is(button, a) { pointer-events: auto; }
+.st-key-strip {
+  border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); min-height: 2.9rem;
+  padding: 0 2.6rem .35rem 0;
+}
+[data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) .st-key-strip { padding-left: 1.6rem; }
 .st-key-way_back { display: none; }
 /* Charts in several panels are drawn wider than their place by their axes. A slider of theirs stands above them, as
    wide as they are; its bare count of steps says nothing. */

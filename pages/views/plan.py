@@ -1,10 +1,12 @@
 """Plan: what should we train with this budget?"""
 
+from dataclasses import replace
+
 import streamlit as st
 
-from pages.parts import data, frame, plan_answer, plan_controls, plan_formulas, plan_sections, points, state
+from pages.parts import analyses, data, frame, plan_answer, plan_controls, plan_formulas, plan_sections, points, state
 from scaling_core.charts.measured import named
-from scaling_core.charts.plan import CHOSEN, CLICKED, plan_chart
+from scaling_core.charts.plan import CHOSEN, CLICKED, CONTINUED, NO_INTERVAL, plan_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
@@ -58,7 +60,10 @@ def body() -> None:
 def basis_or_error() -> tuple[Basis | None, UserError | None]:
     """The law to plan with, or why there is none."""
     try:
-        return data.basis(), None
+        basis = data.basis()
+        if state.get("basis") == state.OWN_FIT:
+            basis = replace(basis, doubts=analyses.verdict().reasons)
+        return basis, None
     except UserError as error:
         return None, error
 
@@ -111,7 +116,7 @@ def main_chart(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             start,
             DEFAULT_LEVEL,
             frame.palette(),
-            "no interval" if basis.has_optimum else "continued",
+            CONTINUED if basis.continues_the_runs else NO_INTERVAL,
             basis.metric,
         ),
         key="plan_chart",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.charts.axes import View, column_title, domain_of, format_value, position_scale
+from scaling_core.charts.band_axis import domain_with_band
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.outside import robust_domain
@@ -84,15 +85,13 @@ def _domains(points: pd.DataFrame, view: View, main: pd.DataFrame | None) -> tup
     if main is None:
         return x, y
     line = main[main[view.x] >= x[0]]
-    return _with(x, main[view.x], view.log_x, 0.02), _with(y, line["loss"], view.log_y, 0.06)
+    x_line = domain_of(main[view.x], log=view.log_x, pad=0.02)
+    y_line = domain_with_band(line, "loss", log=view.log_y, pad=0.06) if line["loss"].notna().any() else y
+    return _both(x, x_line), _both(y, y_line)
 
 
-def _with(domain: Domain, values: pd.Series, log: bool, pad: float) -> Domain:
-    """A domain that holds these values too."""
-    if not values.notna().any():
-        return domain
-    low, high = domain_of(values, log=log, pad=pad)
-    return min(low, domain[0]), max(high, domain[1])
+def _both(one: Domain, other: Domain) -> Domain:
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def _ground(canvas: Canvas, start: float) -> list[alt.Chart]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.charts.axes import domain_of, position_scale, x_channel, y_channel
+from scaling_core.charts.band_axis import domain_with_band
 from scaling_core.charts.figure import Figure, Frames
 from scaling_core.charts.measured import axis_title, in_metric, is_log, short_title
 from scaling_core.charts.palette import Palette
@@ -52,6 +53,8 @@ _WRITE: dict[str, Callable[[float], str]] = {
 }
 #: Training with more than this many times the budget is said.
 _MORE = 1.001
+#: What stands in place of an interval that there is none of, and of one of N and D that go on as the runs did.
+NO_INTERVAL, CONTINUED = "no interval", "as the runs went on"
 _UNITS = {" second": " s", " minute": " min", " hour": " h", " day": " d", " year": " y"}
 
 
@@ -60,14 +63,14 @@ def plan_chart(
     start: float,
     level: float,
     palette: Palette,
-    without_interval: str = "no interval",
+    without_interval: str = NO_INTERVAL,
     metric: Metric = LOSS,
 ) -> Figure:
     """Loss, N and D along the frontier, with a slider for the budget and a read-out of the row it stands on.
 
     ``frontier`` is ``planning.frontier`` on ``planning.budgets`` through ``start``, the first budget shown. The
     slider counts rows from ``start``, so that what it reads out is always a row that was computed.
-    ``without_interval`` stands where a quantity has none. ``metric`` is what the law gives the cost of. A click on the
+    ``without_interval`` stands where N and D have none. ``metric`` is what the law gives the cost of. A click on the
     curve, or on the words beside the read-out once the slider has moved, selects the budget (``CLICKED``, ``CHOSEN``).
     What no row has a value of has no panel.
     """
@@ -116,7 +119,7 @@ def _with_texts(frontier: pd.DataFrame, level: float, without_interval: str, met
     rows = frontier.copy()
     rows["budget_text"], rows["budget_short"] = zip(*_budget_texts(rows, level), strict=True)
     for told in _COLUMNS:
-        _write_number(rows, told.name, without_interval)
+        _write_number(rows, told.name, NO_INTERVAL if told.name == "loss" else without_interval)
     for told in _further(rows):
         _write_number(rows, told.name, "")
     if metric != LOSS:
@@ -150,9 +153,9 @@ def _write_number(rows: pd.DataFrame, name: str, without_interval: str) -> None:
         rows["days_short"] = [_short_units(text) for text in rows["days_text"]]
         say = lambda v: _short_units(duration(v))  # noqa: E731
     if f"{name}_low" in rows and (without_interval or rows[f"{name}_low"].notna().any()):
-        pairs = zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
         rows[f"{name}_interval"] = [
-            ("" if a == b else _between(say(a), say(b))) if math.isfinite(a) else without_interval for a, b in pairs
+            ("" if a == b else _between(say(a), say(b))) if math.isfinite(a) else without_interval if known else ""
+            for a, b, known in zip(rows[f"{name}_low"], rows[f"{name}_high"], rows[name].notna(), strict=True)
         ]
 
 
@@ -235,7 +238,7 @@ def _choose(panel: _Panel) -> alt.Chart:
 
 def _loss_panel(panel: _Panel) -> alt.LayerChart:
     log = is_log(panel.metric)
-    domain = domain_of(panel.rows["loss"], log=log, pad=0.06)
+    domain = domain_with_band(panel.rows, "loss", log=log, pad=0.06)
     ink, accent = panel.palette.ink, panel.palette.accent
     curve = _curve(panel, "loss", domain, axis_title(panel.metric), ink, accent, log=log)
     y = y_channel("loss", log=log, domain=domain, title=axis_title(panel.metric))

@@ -8,7 +8,7 @@ from typing import Any
 from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_table, load_measured
 from scaling_core.cli.output import json_text, show
 from scaling_core.fitting.diagnostics import diagnose
-from scaling_core.fitting.verdict import judge
+from scaling_core.fitting.judged import JudgedFit
 
 
 def add(commands: Any) -> None:
@@ -24,8 +24,8 @@ def run(options: argparse.Namespace) -> None:
     """Print the fit, and what a second look makes of it."""
     table = load_measured(options)
     result = fit_table(options, table)
-    verdict = judge(result.certificate, diagnose(table, result))
+    judged = JudgedFit(result, diagnose(table, result))
     if options.json:
-        show(json_text({**result.to_json(options.level), "verdict": verdict.to_json()}))
+        show(json_text(judged.to_json(options.level)))
     else:
-        show(f"{result.summary(options.level)}\n{verdict.summary()}")
+        show(f"{result.summary(options.level)}\n{judged.verdict.summary()}")

@@ -6,16 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_files
+from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_table, load_measured
 from scaling_core.cli.output import json_text, show
 from scaling_core.cli.scenario import add_scenario, overridden, scenario_of
 from scaling_core.errors import UserError
-from scaling_core.fitting import FitResult
+from scaling_core.fitting.diagnostics import diagnose
+from scaling_core.fitting.judged import JudgedFit
 from scaling_core.planning import PUBLISHED, Basis, basis_of_fit, basis_of_published, get_published, plan
 from scaling_core.planning.figures import duration, energy, hours, money, passes, rate, saving, size
 from scaling_core.planning.plan import Plan
@@ -39,8 +41,10 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the plan."""
-    basis, metric = _basis(options)
+    basis, look = _basis(options)
     scenario = scenario_of(options, basis)
+    basis = replace(basis, doubts=look(scenario.flops))
+    metric = basis.metric
     answer = plan(basis, scenario)
     if instead := overridden(options):
         print(f"note: {', '.join(instead)} in place of what {options.scenario} says", file=sys.stderr)
@@ -105,18 +109,22 @@ def _text(answer: Plan, metric: Metric, basis: Basis, scenario: Scenario) -> str
     return "\n".join(lines + [f"- {note}" for note in answer.notes])
 
 
-def _basis(options: argparse.Namespace) -> tuple[Basis, Metric]:
-    """What to plan with, and what its law is about."""
+def _basis(options: argparse.Namespace) -> tuple[Basis, Callable[[float | None], tuple[str, ...]]]:
+    """What to plan with, and what tells the doubts about it for a budget."""
     given = [bool(options.fit), bool(options.published), bool(options.files)]
     if sum(given) != 1:
         raise UserError("A plan needs one law.", fix="Give --fit FIT.json, or --published NAME, or files of runs.")
     if options.published:
-        return basis_of_published(get_published(options.published)), LOSS
-    fit = _read_fit(Path(options.fit)) if options.fit else fit_files(options)
-    return basis_of_fit(fit), fit.metric
+        return basis_of_published(get_published(options.published)), lambda flops: ()
+    if options.fit:
+        judged = _read_fit(Path(options.fit))
+        return basis_of_fit(judged.fit), lambda flops: judged.verdict.reasons
+    table = load_measured(options)
+    fit = fit_table(options, table)
+    return basis_of_fit(fit), lambda flops: JudgedFit(fit, diagnose(table, fit, flops)).verdict.reasons
 
 
-def _read_fit(path: Path) -> FitResult:
+def _read_fit(path: Path) -> JudgedFit:
     upload = Upload.from_path(path)
     try:
         data = json.loads(upload.data)
@@ -124,4 +132,4 @@ def _read_fit(path: Path) -> FitResult:
         raise UserError(
             "This file is not JSON.", where=str(path), fix="Give a file that `fit --json` wrote."
         ) from error
-    return FitResult.from_json(data)
+    return JudgedFit.from_json(data)

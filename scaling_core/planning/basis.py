@@ -61,6 +61,11 @@ class Basis:
         return self.law is not None and self.law.optimum(self.theta, np.array([1e20])) is not None
 
     @property
+    def continues_the_runs(self) -> bool:
+        """Whether N and D of a plan go on as those of the runs did, since the law itself does not split a budget."""
+        return self.law is not None and not self.has_optimum and {"params", "tokens"} <= set(self.lines)
+
+    @property
     def law_name(self) -> str:
         """Name of the law; empty where there is none."""
         return self.law.name if self.law else ""

@@ -12,20 +12,24 @@ _NEAR = 1.1
 _WRITTEN_OUT = 1e4
 #: From here on there is no suffix that people know.
 _LARGEST_SUFFIXED = 1e15
-#: Less than this of an hour, a second, a kWh or a kg is as good as nothing, and a power of ten says no more.
-_LEAST = 1e-3
+#: Less than this of a dollar, an hour, a second, a Wh or a gram is as good as nothing, and a power of ten says no more.
+_LEAST = 1e-5
+#: Below this a number is written with two digits, however many zeros come before them.
+_WITH_ZEROS = 0.1
 #: Seconds from which a time is written in seconds: shorter ones are milliseconds and microseconds.
 _LEAST_WRITTEN_OUT_S = 0.1
 
 
 def money(usd: float) -> str:
-    """Write dollars with a suffix: ``$60k``, ``$1.2M``; less than a cent is said to be that."""
+    """Write dollars with a suffix: ``$60k``, ``$1.2M``; less than ten cents with two digits: ``$0.00041``."""
     if not math.isfinite(usd):
         return "unknown cost"
     if usd >= 1000:
         return f"${size(usd)}"
-    if 0 < usd < 0.01:
-        return "under $0.01"
+    if 0 < usd < _LEAST:
+        return f"under ${_LEAST:.5f}"
+    if 0 < usd < _WITH_ZEROS:
+        return f"${_fixed(usd)}"
     return "$0" if usd == 0 else f"${usd:.2f}" if usd < 9.995 else f"${usd:.0f}"
 
 
@@ -81,19 +85,21 @@ def passes(value: float) -> str:
 
 
 def energy(kwh: float) -> str:
-    """Write energy: ``820 kWh``, ``3.2 MWh``, ``1.1 GWh``."""
+    """Write energy: ``1.3 Wh``, ``820 kWh``, ``3.2 MWh``, ``1.1 GWh``."""
     if not math.isfinite(kwh):
         return "unknown energy"
     for one, unit in ((1e9, "TWh"), (1e6, "GWh"), (1e3, "MWh")):
         if kwh >= one:
             return f"{_count(kwh / one, 3)} {unit}"
-    return f"{_small(kwh, 3)} kWh"
+    return f"{_small(kwh, 3)} kWh" if kwh >= _WITH_ZEROS or kwh <= 0 else f"{_small(kwh * 1000, 3)} Wh"
 
 
 def carbon(kg: float) -> str:
-    """Write CO₂-equivalent: ``47.9 kg``, ``239 t``."""
+    """Write CO₂-equivalent: ``12 g``, ``47.9 kg``, ``239 t``."""
     if not math.isfinite(kg):
         return "unknown"
+    if 0 < kg < _WITH_ZEROS:
+        return f"{_small(kg * 1000, 3)} g"
     return f"{_count(kg / 1000, 3)} t" if kg >= 1000 else f"{_small(kg, 3)} kg"
 
 
@@ -111,8 +117,15 @@ def beyond_by(times: float) -> str:
 
 
 def _small(value: float, digits: int) -> str:
-    """A count as ``_count`` writes it; next to nothing is said to be that."""
-    return f"under {_LEAST:g}" if 0 < value < _LEAST else _count(value, digits)
+    """A count as ``_count`` writes it; a small one with two digits, and next to nothing is said to be that."""
+    if 0 < value < _LEAST:
+        return f"under {_LEAST:.5f}"
+    return _fixed(value) if 0 < value < _WITH_ZEROS else _count(value, digits)
+
+
+def _fixed(value: float) -> str:
+    """A number between 0 and 1 with two digits and no power of ten."""
+    return f"{value:.{1 - math.floor(math.log10(float(f'{value:.1e}')))}f}"
 
 
 def _count(value: float, digits: int) -> str:

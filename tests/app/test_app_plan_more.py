@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.state import PLAN_SECTIONS
 from scaling_core.fitting import fit, get_objective
+from scaling_core.fitting.judged import JudgedFit
 from scaling_core.laws import get_law
 from scaling_core.planning import (
     Demand,
@@ -213,6 +214,30 @@ def test_a_kept_fit_can_be_planned_with(open_page, grid: str, workspace) -> None
     assert "tied one" in words(at.markdown)
     gone = open_page("plan", runs=grid, basis="kept:another")
     assert "Nothing is saved here" in words(gone.error)
+
+
+def test_a_kept_fit_keeps_its_badge_and_what_was_found_of_it(open_page, grid: str, workspace) -> None:
+    at = calm(open_page("law", runs=grid, law="power-n", section="keep"))
+    assert "fit: doubtful" in words(at.markdown)
+    at.text_input(key="fit_name").set_value("bent")
+    at.button(key="FormSubmitter:save_fit-Keep").click().run()
+    kept = JudgedFit.from_json(Records(workspace).get("fit", "bent").data)
+    assert kept.verdict.grade == "doubtful"
+    later = calm(open_page("plan", runs="cerebras_gpt", basis="kept:bent", budget="1e23"))
+    said = words(later.markdown)
+    assert "fit: doubtful" in said
+    assert "This plan stands on a doubtful fit" in said
+    for finding in kept.findings or ():
+        assert finding.text in said
+
+
+def test_a_fit_kept_without_findings_says_that_nothing_is_known_of_it(open_page, grid: str, workspace) -> None:
+    result = fit(get_law("chinchilla"), load([Upload("grid.csv", ladder_csv().encode())]),
+                 get_objective("huber-log"), resamples=0)  # fmt: skip
+    Records(workspace).save("fit", "old", result.to_json())
+    at = calm(open_page("plan", runs=grid, basis="kept:old", budget="1e23"))
+    assert "was not kept with it" in words(at.caption)
+    assert "fit: good" not in words(at.markdown)
 
 
 def test_scenarios_are_kept_compared_and_forgotten(open_page, grid: str, workspace) -> None:

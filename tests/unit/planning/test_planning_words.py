@@ -80,7 +80,7 @@ def test_what_one_accelerator_does_in_no_time_is_said_by_its_time() -> None:
     terms = Terms(get_hardware("H100 SXM 80GB"), mfu=0.4, n_gpus=256)
     brief, longer = Scenario(2.31e14, terms=terms), Scenario(1e18, terms=terms)
     # C / (989.4e12 FLOP/s at peak × 0.4) = 0.584 s, whatever the number of accelerators; 1e18 takes 0.702 hours
-    assert "(0.58 seconds of one H100 SXM 80GB, under $0.01 at" in sentence(brief, plan(BESIROGLU, brief))
+    assert "(0.58 seconds of one H100 SXM 80GB, $0.00041 at" in sentence(brief, plan(BESIROGLU, brief))
     assert "(0.702 hours of H100 SXM 80GB, $1." in sentence(longer, plan(BESIROGLU, longer))
     assert [is_brief(plan(BESIROGLU, s)) for s in (brief, longer, Scenario(2.31e14))] == [True, False, False]
 
@@ -181,8 +181,8 @@ def test_numbers_are_written_as_people_write_them(written: str, text: str) -> No
 
 
 def test_next_to_nothing_and_what_no_suffix_names_are_written_for_a_person() -> None:
-    assert (money(0.0), money(3e-19), money(0.5), money(1.75e17)) == ("$0", "under $0.01", "$0.50", "$1.75e17")
-    assert (hours(7e-19), hours(0.52), hours(1000.0), hours(7.02e16)) == ("under 0.001", "0.520", "1,000", "7.02e16")
+    assert (money(0.0), money(3e-19), money(0.5), money(1.75e17)) == ("$0", "under $0.00001", "$0.50", "$1.75e17")
+    assert (hours(7e-19), hours(0.52), hours(1000.0), hours(7.02e16)) == ("under 0.00001", "0.520", "1,000", "7.02e16")
     assert (duration(1e-20), duration(1e20)) == ("under 1 µs", "2.74e17 years")
     assert [duration(s / 86_400) for s in (2.3e-3, 4.56e-5, 0.0999, 0.58)] == [
         "2.3 ms",
@@ -190,8 +190,13 @@ def test_next_to_nothing_and_what_no_suffix_names_are_written_for_a_person() -> 
         "100 ms",
         "0.58 seconds",
     ]
-    assert (energy(1e-20), energy(5.4e16)) == ("under 0.001 kWh", "54.0M TWh")
-    assert (carbon(1e-9), carbon(47.9), carbon(239_000.0)) == ("under 0.001 kg", "47.9 kg", "239 t")
+    assert (energy(1e-20), energy(5.4e16)) == ("under 0.00001 Wh", "54.0M TWh")
+    assert (carbon(1e-9), carbon(47.9), carbon(239_000.0)) == ("under 0.00001 g", "47.9 kg", "239 t")
+    # 0.58 seconds of an H100 at $2.50 an hour, with 0.7 kW, PUE 1.1 and 0.385 kg/kWh
+    assert (money(4.06e-4), hours(1.622e-4), energy(1.249e-4), carbon(4.81e-5)) == (
+        "$0.00041", "0.00016", "0.125 Wh", "0.048 g",
+    )  # fmt: skip
+    assert [money(v) for v in (0.0176, 0.0999, 0.02)] == ["$0.018", "$0.10", "$0.020"]
     assert (size(0.045), size(2.55e15), size(7e9)) == ("under 1", "2.55e15", "7.00B")
     assert (rate(0.0), peak(989.4e12)) == ("$0", "989.4 TFLOP/s")
     assert (saving(0.0055), saving(-3.63)) == ("0.55%", "none, 4.6× the cost")
