@@ -165,13 +165,14 @@ def _scaled(numbers: Numbers, canonical: str, column: str, file: str) -> tuple[N
 
 
 def _sizes(measured: _Measured, rows: int) -> dict[str, Floats]:
-    unknown = np.full(rows, np.nan)
-    values = {c: measured.numbers[c].values if c in measured.numbers else unknown for c in PREDICTORS}
+    values = {c: measured.numbers[c].values for c in PREDICTORS if c in measured.numbers}
     if "params" not in measured.numbers and "params_non_embedding" in measured.numbers:
         values["params"] = measured.numbers["params_non_embedding"].values
     if RATIO in measured.numbers:
         values[RATIO] = measured.numbers[RATIO].values
-    return {c: column if _all_sizes(column) else _sizes_only(column) for c, column in values.items()}
+    sizes = {c: column if _all_sizes(column) else _sizes_only(column) for c, column in values.items()}
+    unknown = np.full(rows, np.nan)
+    return {c: sizes.get(c, unknown) for c in (*PREDICTORS, *(c for c in sizes if c not in PREDICTORS))}
 
 
 def _all_sizes(column: Floats) -> bool:

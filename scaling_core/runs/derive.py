@@ -62,7 +62,7 @@ class Derived:
         """Say what was filled in the kept rows, and where C disagrees with 6ND."""
         counts = [(rule, int(np.count_nonzero(mask & kept))) for rule, mask in self.filled]
         texts = [_note_text(rule, count, int(kept.sum())) for rule, count in counts if count]
-        given = {name: column[kept] for name, column in self.given.items()}
+        given = {name: column if kept.all() else column[kept] for name, column in self.given.items()}
         return [*_agreement(given, file), *(Note("info", text, file) for text in texts)]
 
 
@@ -77,14 +77,20 @@ def derive(given: dict[str, Floats]) -> Derived:
     values = dict(given)
     filled: list[tuple[Rule, Mask]] = []
     for rule in RULES:
-        if any(name not in values for name in rule.needs):
+        gaps = np.isnan(values[rule.target])
+        if not gaps.any() or not all(name in values and _is_known(values[name]) for name in rule.needs):
             continue
         with np.errstate(all="ignore"):
             result = rule.formula(*(values[name] for name in rule.needs))
-        gaps = np.isnan(values[rule.target]) & np.isfinite(result) & (result > 0)
-        values[rule.target] = np.where(gaps, result, values[rule.target])
+        gaps &= np.isfinite(result) & (result > 0)
+        values[rule.target] = result if gaps.all() else np.where(gaps, result, values[rule.target])
         filled.append((rule, gaps))
     return Derived(given, values, tuple(filled))
+
+
+def _is_known(values: Floats) -> bool:
+    """Whether any value is known; mostly the first is."""
+    return bool(len(values)) and not (np.isnan(values[0]) and np.isnan(values).all())
 
 
 def _note_text(rule: Rule, count: int, rows: int) -> str:
@@ -96,6 +102,8 @@ def _note_text(rule: Rule, count: int, rows: int) -> str:
 def _agreement(values: dict[str, Floats], file: str) -> list[Note]:
     """Note where C, as the file gives it, differs from 6ND."""
     n, d, c = (values[name] for name in PREDICTORS)
+    if not all(map(_is_known, (n, d, c))):
+        return []
     with np.errstate(all="ignore"):
         ratio = c / (6 * n * d)
     ratio = ratio[np.isfinite(ratio)]

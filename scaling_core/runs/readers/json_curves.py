@@ -13,8 +13,9 @@ import pandas as pd
 
 from scaling_core.runs.aliases import is_run_name, loss_split_of, take_apart
 from scaling_core.runs.logs import LINE, STEP, WALL_TIME, LoggedRun, Logs, is_known
+from scaling_core.runs.progress import tracked
 from scaling_core.runs.schema import Note
-from scaling_core.runs.settings import Scalar, as_number
+from scaling_core.runs.settings import PLANNED, Scalar, as_number
 
 Object = dict[str, Any]
 Column = list[float]
@@ -22,11 +23,6 @@ _STEP_WORDS = frozenset({"step", "steps", "iter", "iters", "iteration", "iterati
 _EPOCH_WORDS = frozenset({"epoch", "epochs"})
 #: Lists of these names are curves of the loss, whatever else they are called.
 _BARE = frozenset({"curve", "history", "log", "logs", "trajectory", "learningcurve", "trainingcurve"})
-#: How many steps the whole training has.
-_PLANNED = frozenset(
-    {"steps", "numsteps", "nsteps", "maxsteps", "totalsteps", "trainsteps", "trainingsteps", "iterations", "iters",
-     "maxiters", "numiterations", "maxiterations"}
-)  # fmt: skip
 _MAX_DEPTH = 16
 _FEWEST = 2
 _SAMPLE = 20
@@ -60,7 +56,9 @@ def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
     file : str
         For names and notes.
     """
-    found = [(place, *_unrolled(dict(_flat(value)))) for place, value in objects]
+    if not any(_has_list(value) for _, value in objects):  # as of most logs: no need to take each object apart
+        return None
+    found = [(place, *_unrolled(dict(_flat(value)))) for place, value in tracked(objects, len(objects))]
     if not any(curve.rows for _, _, curve in found):
         return None
     runs, notes = [], []
@@ -71,6 +69,13 @@ def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
         runs.append(LoggedRun(name, rows.assign(**{LINE: float(place)}), config, "", file))
         notes += [Note("info", text, file) for text in texts]
     return Logs(tuple(runs), (*_curve_notes([c for _, _, c in found], file), *dict.fromkeys(notes)))
+
+
+def _has_list(value: Object, depth: int = 0) -> bool:
+    return any(
+        isinstance(cell, list) or (isinstance(cell, dict) and depth < _MAX_DEPTH and _has_list(cell, depth + 1))
+        for cell in value.values()
+    )
 
 
 def _flat(value: Object, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -223,7 +228,7 @@ def _joined(scalars: Mapping[str, Scalar], curve: _Curve) -> tuple[pd.DataFrame,
     config = dict(scalars)
     texts = []
     logged = {name for row in rows for name in row}
-    planned = max((as_number(v) for k, v in scalars.items() if take_apart(k).key in _PLANNED), default=np.nan)
+    planned = max((as_number(v) for k, v in scalars.items() if take_apart(k).key in PLANNED), default=np.nan)
     end = max(steps[-1], planned) if np.isfinite(planned) else steps[-1]
     for name in list(scalars):
         value = as_number(scalars[name])

@@ -13,7 +13,7 @@ import pandas as pd
 
 from scaling_core.errors import UserError
 from scaling_core.runs.logs import Logs
-from scaling_core.runs.progress import tick, tracked
+from scaling_core.runs.progress import part, tick, tracked
 from scaling_core.runs.raw import MAX_COLUMNS, RawTable, check_column_count, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus, table_of
 from scaling_core.runs.readers.binary import is_text
@@ -25,6 +25,7 @@ from scaling_core.runs.upload import Upload
 
 _SURE_DIGITS = 18  # an integer of more digits may not fit 64 bits, and is kept as a float
 _MAX_DEPTH = 16
+_PARSING = 0.7  # share of the reading
 _STRETCH = 17  # every 128 KiB of an array is a moment to say how far it is read
 #: A printed log may begin so, as in [2024-04-17 09:42:26]; JSON does not.
 BEGINS_WITH_DATE = re.compile(rb"\s*\[\s*\d{4}-\d\d-\d\d")
@@ -74,9 +75,16 @@ class JsonReader:
         """
         data, notes = as_utf8(upload.data, upload.name)
         text = data.decode(errors="replace")
-        rows, rejects = _parse(text)
+        with part(0.0, _PARSING):
+            rows, rejects = _parse(text)
         if not rows:
             raise _no_objects(upload.name, rejects)
+        with part(_PARSING, 1.0):
+            return self._table(rows, rejects, text, notes, upload)
+
+    def _table(
+        self, rows: list[Parsed], rejects: list[Reject], text: str, notes: tuple[Note, ...], upload: Upload
+    ) -> Logs | RawTable:
         inside = spread(rows[0][1]) if len(rows) == 1 and not rejects else None
         if inside:
             rows = [(place, row) for place, row in enumerate(inside.rows, start=1) if row]
@@ -192,7 +200,7 @@ def _columns_alike(rows: list[Parsed]) -> dict[str, list[Any]] | None:
     keys = rows[0][1].keys()
     if len(keys) > MAX_COLUMNS or any(value.keys() != keys for _, value in rows):
         return None
-    columns = {key: [value[key] for _, value in rows] for key in keys}
+    columns = {key: [value[key] for _, value in rows] for key in tracked(keys, len(keys))}
     kinds = {key: set(map(type, cells)) for key, cells in columns.items()}
     if any(dict in kind for kind in kinds.values()) or not all(key.isascii() for key in keys):
         return None
@@ -204,7 +212,7 @@ def _columns_alike(rows: list[Parsed]) -> dict[str, list[Any]] | None:
 
 def _columns_unlike(rows: list[Parsed], file: str) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
-    for i, (_, value) in enumerate(rows):
+    for i, (_, value) in enumerate(tracked(rows, len(rows))):
         for key, cell in _flat(value):
             if key not in columns:
                 check_column_count(len(columns) + 1, file)

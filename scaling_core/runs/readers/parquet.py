@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,13 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from scaling_core.errors import UserError
+from scaling_core.runs.progress import tick
 from scaling_core.runs.raw import RawTable, check_column_count, rejected_frame, unique_names
 from scaling_core.runs.readers.base import UNLIKE, Likeness, extension_bonus
 from scaling_core.runs.upload import Upload
 
 _MARK = b"PAR1"
+_DECODING = 0.7  # share of the reading
 #: Compression can pack a table far larger than memory into a small file.
 MAX_CELLS = 200_000_000
 _MAX_DEPTH = 16
@@ -42,26 +44,27 @@ class ParquetReader:
         UserError
             If the file is broken or cut short, has no row, or is too large.
         """
-        table = _table(upload)
-        names, notes = unique_names(table.column_names, upload.name)
-        if not table.num_rows:
+        columns, titles, rows = _columns(upload)
+        names, notes = unique_names(titles, upload.name)
+        if not rows:
             raise UserError(
                 f"The table has columns ({', '.join(names[:8])}) but no rows.", where=upload.name, fix="Give a row."
             )
         return RawTable(
-            frame=pd.DataFrame({name: _series(table.column(i)) for i, name in enumerate(names)}),
-            line=np.arange(1, table.num_rows + 1, dtype=np.int64),
+            frame=_frame(names, columns),
+            line=np.arange(1, rows + 1, dtype=np.int64),
             rejected=rejected_frame(upload.name),
             format=self.name,
             notes=notes,
         )
 
 
-def _table(upload: Upload) -> pa.Table:
+def _columns(upload: Upload) -> tuple[list[pa.ChunkedArray], list[str], int]:
+    """Return columns, their names, and how many rows there are."""
     try:
         file = parquet.ParquetFile(pa.BufferReader(upload.data))
         _check_shape(file.metadata, upload.name)
-        table = file.read()
+        table = _read(file)
         for _ in range(_MAX_DEPTH):
             if not any(pa.types.is_struct(f.type) for f in table.schema):
                 break
@@ -73,7 +76,29 @@ def _table(upload: Upload) -> pa.Table:
             where=upload.name,
             fix="Write or download it again.",
         ) from None
-    return table
+    return table.columns, table.column_names, table.num_rows
+
+
+def _read(file: parquet.ParquetFile) -> pa.Table:
+    """Read one group of rows after another, so that it can be said how far it is."""
+    groups = file.num_row_groups
+    if groups < 2:
+        return file.read()
+    parts = []
+    for i in range(groups):
+        tick(_DECODING * i / groups)
+        parts.append(file.read_row_group(i))
+    return pa.concat_tables(parts)
+
+
+def _frame(names: Sequence[str], columns: list[pa.ChunkedArray]) -> pd.DataFrame:
+    """Turn columns into a frame, each given up as soon as it is copied; ``columns`` is empty afterwards."""
+    series = {}
+    for i, name in enumerate(names):
+        tick(_DECODING + (1 - _DECODING) * i / len(names))
+        series[name] = _series(columns.pop(0))
+    # Each column a block of its own: joined into one block, all numbers would be copied.
+    return pd.DataFrame(series, copy=False)
 
 
 def _check_shape(metadata: parquet.FileMetaData, file: str) -> None:

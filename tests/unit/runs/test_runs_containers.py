@@ -17,6 +17,8 @@ from runs_helpers import notes
 from scaling_core.errors import UserError
 from scaling_core.runs import Upload, from_folder, load, pack, pack_folders, usable
 from scaling_core.runs.containers import MAX_MEMBERS, unpack
+from scaling_core.runs.gather import gather_usable
+from scaling_core.runs.readers import recognise
 
 GOOD = b"params,tokens,loss\n1e8,1e9,3.0\n2e8,2e9,2.9\n"
 LONG = b"n,loss\n" + b"".join(b"%d,%d\n" % (i, i * 7919 % 104729) for i in range(60_000))
@@ -250,3 +252,91 @@ def test_files_dropped_together_are_sorted_into_usable_and_refused() -> None:
     kept, errors = usable([log, Upload("x.png", b"\x89PNG\r\n\x1a\n")])
     assert kept == [log]
     assert errors[0].where == "x.png"
+
+
+FOUR = [(f"{name}/runs.csv", b"params,tokens,loss\n" + b"%d,%d,3.%d\n" % (n, n * 20, n % 7) * 1) for n, name in
+        [(10**8, "a"), (2 * 10**8, "b"), (3 * 10**8, "c"), (4 * 10**8, "d")]]  # fmt: skip
+
+
+class Unseekable(io.BytesIO):
+    """A stream that a ZIP file is written to without going back, as over a network."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def cut_zip(kind: int, *, streamed: bool) -> tuple[bytes, int]:
+    """A ZIP of four files without its list of contents, and where its last member begins."""
+    data = Unseekable() if streamed else io.BytesIO()
+    with zipfile.ZipFile(data, "w", kind) as archive:
+        for name, content in FOUR:
+            archive.writestr(name, content)
+    whole = data.getvalue()
+    return whole[: whole.find(b"PK\x01\x02")], whole.rfind(b"PK\x03\x04")
+
+
+@pytest.mark.parametrize(
+    ("kind", "streamed"),
+    [
+        (zipfile.ZIP_DEFLATED, False),
+        (zipfile.ZIP_STORED, False),
+        (zipfile.ZIP_DEFLATED, True),
+        (zipfile.ZIP_STORED, True),
+    ],
+    ids=["deflated", "stored", "deflated, sizes after", "stored, sizes after"],
+)
+def test_a_zip_cut_short_gives_what_is_whole_with_a_note(kind: int, streamed: bool) -> None:
+    data, last = cut_zip(kind, streamed=streamed)
+    runs = load([Upload("sweep.zip", data)])  # only the list of contents is missing
+    assert sorted(runs.frame["params"]) == [1e8, 2e8, 3e8, 4e8]
+    assert "The ZIP archive is cut short or damaged" in notes(runs)
+    within = load([Upload("sweep.zip", data[: last + 60])])  # within the last member
+    assert sorted(within.frame["params"])[:3] == [1e8, 2e8, 3e8]
+    assert set(within.frame["params"]) <= {1e8, 2e8, 3e8, 4e8}, "half a number was taken for a whole one"
+
+
+def test_a_damaged_member_of_a_cut_zip_is_left_out() -> None:
+    data = bytearray(cut_zip(zipfile.ZIP_STORED, streamed=False)[0])
+    data[data.find(b"3.") + 2] ^= 1
+    runs = load([Upload("sweep.zip", bytes(data))])
+    assert len(runs.frame) == 3
+    assert "damaged or cut short): a/runs.csv" in notes(runs)
+
+
+def test_a_bomb_without_its_end_does_not_go_off() -> None:
+    data = zipped(("a.csv", bytes(2**26)))
+    assert "times its size" in refused("a.zip", data[: data.find(b"PK\x01\x02")])
+
+
+def test_half_a_line_at_the_end_of_a_cut_stream_is_not_read() -> None:
+    rows = b"params,tokens,loss\n" + b"".join(
+        b"%d,%d,2.%04d\n" % (10**8 + i, 10**9 + i, i * 7919 % 9973) for i in range(30_000)
+    )
+    for data in (gzip.compress(rows), zstandard.compress(rows)):
+        runs = load([Upload("runs.csv.gz", data[: len(data) // 2])])
+        whole = load([Upload("runs.csv", rows)])
+        assert 100 < len(runs.frame) < 30_000
+        assert runs.frame["loss"].tolist() == whole.frame["loss"].tolist()[: len(runs.frame)]
+
+
+def test_files_that_were_sorted_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    reader = type(recognise(Upload("runs.csv", GOOD)).reader)
+    plain = reader.read
+    monkeypatch.setattr(reader, "read", lambda self, upload: (read.append(upload.name), plain(self, upload))[1])
+    files = gather_usable(
+        [Upload("a.csv", GOOD), Upload("bad.csv", b"1,2\n"), Upload("b.zip", zipped(("c.csv", LONG)))]
+    )
+    assert read == ["a.csv", "bad.csv", "b.zip/c.csv"]
+    assert [u.name for u in files.kept] == ["a.csv", "b.zip"]
+    assert [e.where for e in files.refused] == ["bad.csv, line 1"]
+
+
+def test_an_archive_of_which_nothing_is_of_use_is_refused_beside_others() -> None:
+    useless = Upload("x.zip", zipped(("notes.csv", b"1,2\n3,4\n")))
+    files = gather_usable([Upload("a.csv", GOOD), useless, Upload("y.zip", b"PK\x03\x04")])
+    assert [u.name for u in files.kept] == ["a.csv"]
+    assert [e.where.split(",")[0].split("/")[0] for e in files.refused] == ["x.zip", "y.zip"]
+    nothing = gather_usable([useless])
+    assert (nothing.tables, nothing.kept) == ((), ())
+    assert len(nothing.refused) == 1
