@@ -17,7 +17,7 @@ from scaling_core.runs.schema import ORIGIN_COLUMNS, RunTable
 #: Columns that curves may run along, as far as they are known.
 ALONG = ("step", "tokens", "flops", "seconds")
 #: Points of one line, and of all together, that reach the browser: few enough for hundreds of lines to stay quick.
-MOST_OF_A_LINE, MOST_TOGETHER = 2_000, 12_000
+MOST_OF_A_LINE, MOST_TOGETHER = 2_000, 24_000
 #: Lines that are drawn at once: with more, none would keep its shape.
 MOST_LINES = 750
 #: Places on the axis at which all runs are read for the cursor, and for the mean of a group; about.

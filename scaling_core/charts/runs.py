@@ -29,6 +29,8 @@ GROUP, ROLE = "__group", "__role"
 _SHAPE = "__shape"
 FITTED_TEST = f"datum.{ROLE} == 'fitted'"
 _MAX_POINTS = 2000
+#: Points of which each has words for screen readers: more would be read by nobody, and take the browser long.
+_MOST_READ = 300
 Places = NDArray[np.intp]
 
 
@@ -133,7 +135,7 @@ def point_marks(
     shapes = alt.Scale(domain=[*_ROLES, *beyond], range=[*_SHAPES, *(SHAPES[side] for side in beyond)])
     scale = {"domain": groups.order, "range": groups.colours}
     paint = {"field": GROUP, "type": "nominal", "scale": scale, "sort": groups.order, "legend": legend}
-    mark = canvas.frames.chart("points", drawn).mark_point(size=size, strokeWidth=1.8)
+    mark = canvas.frames.chart("points", drawn).mark_point(size=size, strokeWidth=1.8, aria=len(drawn) <= _MOST_READ)
     return mark.encode(
         x=canvas.x(),
         y=canvas.y(title=y_title),
