@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts import data, frame, state
+from pages.parts.cleaning import tuned_switch
 from scaling_core.errors import UserError
 from scaling_core.fitting import ALL, BEST, BY_COMPUTE, BY_SETTING, FINAL, LAST, MAX_WARM_UP, METHODS, OBJECTIVES
 from scaling_core.laws import LAWS, get_law
@@ -156,6 +157,7 @@ def _more(runs: RunTable) -> None:
                 "Warm-up left out", 0, int(100 * MAX_WARM_UP), step=5, format="%d%%", key="warm",
                 help="Rows before this share of their run's steps are not fitted. The end of a run always is.",
             )  # fmt: skip
+    tuned_switch(runs)
     fixed = [w for w in _WEIGHTS if w != BY_SETTING or state.get("weights") == w or has_seeds(runs)]
     own = [c for c in metrics if c not in ("loss", *_WEIGHTS)]
     now = [state.get("weights")] if state.get("weights") not in (*_WEIGHTS, *own) else []

@@ -206,6 +206,7 @@ CONTROLS: dict[str, Control] = {
         Control("points", FINAL, lambda text: Selection(checkpoints=text).checkpoints),
         Control("warm", 0, _whole(0, int(100 * MAX_WARM_UP))),
         Control("clean", [], _checks, ",".join),
+        Control("tuned", False, _flag, lambda v: str(int(v))),
         Control("seeds", False, _flag, lambda v: str(int(v))),
         Control("drop", 0, _drop),
         Control("box", "", _box),
@@ -334,7 +335,7 @@ def selection() -> Selection:
     """Return the points to fit, as chosen."""
     return Selection(
         checkpoints=get("points"), drop_highest_loss=get("drop"), box=Selection.parse_box(get("box")),
-        warm_up=get("warm") / 100, leave_out=tuple(get("clean")),
+        warm_up=get("warm") / 100, leave_out=tuple(get("clean")), tuned=get("tuned"),
     )  # fmt: skip
 
 

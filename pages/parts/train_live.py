@@ -38,6 +38,7 @@ from scaling_core.units import format_number, format_percent
 
 #: Seconds between two looks: what a run logs, and what has ended.
 _CURVES_S, _LAW_S = 4.0, 2.0
+_ICONS = {"law": "show_chart", "runs": "scatter_plot", "plan": "explore"}
 _GO = "_go_to"
 _CARRIED = "_carry_refused"
 
@@ -231,13 +232,14 @@ def _carry(ladder: Ladder, now: Watched, *, over: bool) -> None:
     count = len(now.done) + len(now.tuned)
     if not count:
         return
+    # Without a point of a law there is no plan, and the curves on Runs say more than the Law page.
+    pages = ("law", "runs", "plan") if len(now.done) else ("runs", "law")
     with st.container(horizontal=True, vertical_alignment="center", key="carry"):
         st.markdown(f"{'All' if over else 'So far'} {count} run{'s' if count != 1 else ''}:")
-        for page, label, icon in (
-            ("law", "Open on Law", "show_chart"), ("runs", "on Runs", "scatter_plot"), ("plan", "on Plan", "explore"),
-        ):  # fmt: skip
-            st.button(label, key=f"carry_{page}", type="primary" if over and page == "law" else "secondary",
-                      icon=f":material/{icon}:", on_click=_take, args=(ladder, page))  # fmt: skip
+        for page in pages:
+            label = f"{'Open on' if page == pages[0] else 'on'} {page.title()}"
+            st.button(label, key=f"carry_{page}", type="primary" if over and page == pages[0] else "secondary",
+                      icon=f":material/{_ICONS[page]}:", on_click=_take, args=(ladder, page))  # fmt: skip
         with st.popover("Files", icon=":material/download:"):
             _files(ladder)
 
@@ -254,7 +256,8 @@ def _take(ladder: Ladder, page: str) -> None:
     box = ""
     if (finished(ladder.folder)["tokens"] < how.min_tokens).any():
         box = Selection(box=(Range("tokens", float(how.min_tokens), 1e18),)).format_box()
-    state.put(law=how.law, objective=how.objective, box=box, basis=state.OWN_FIT, budget="")
+    law = state.AUTO if starts_from_run(ladder) else how.law
+    state.put(law=law, objective=how.objective, box=box, basis=state.OWN_FIT, budget="")
     st.session_state[_GO] = page
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scaling_core.cli import values
+from scaling_core.cli.reading import told
 from scaling_core.errors import UserError
 from scaling_core.fitting import (
     BY_COMPUTE,
@@ -87,6 +88,8 @@ def add_points(parser: argparse.ArgumentParser) -> None:
                         help="leave out rows before this share of their run's steps, say 10%%")  # fmt: skip
     parser.add_argument("--leave-out", action="append", default=[], choices=list(CHECKS),
                         help="leave out rows that a check flags; inspect lists them (repeatable)")  # fmt: skip
+    parser.add_argument("--tuned", action="store_true",
+                        help="fit runs that began with weights of another too; else they are left out")  # fmt: skip
     parser.add_argument(
         "--box", default="", metavar="RANGES", help="fit only rows inside, say flops:1e18:1e20;loss:2:3"
     )
@@ -116,7 +119,8 @@ def load_runs(options: argparse.Namespace) -> RunTable:
         )
     if options.mapping is not None:
         overrides = overrides.after(Overrides.from_file(options.mapping))
-    return load([from_folder(f) if Path(f).is_dir() else Upload.from_path(f) for f in options.files], overrides)
+    with told():
+        return load([from_folder(f) if Path(f).is_dir() else Upload.from_path(f) for f in options.files], overrides)
 
 
 def load_measured(options: argparse.Namespace) -> RunTable:
@@ -167,12 +171,7 @@ def chosen_selection(options: argparse.Namespace) -> Selection:
     """Which points are fitted."""
     return Selection(checkpoints=options.checkpoints, drop_highest_loss=options.drop_highest_loss,
                      box=Selection.parse_box(options.box), warm_up=options.warm_up,
-                     leave_out=tuple(dict.fromkeys(options.leave_out)))  # fmt: skip
-
-
-def fit_files(options: argparse.Namespace) -> FitResult:
-    """The law asked for, fitted to the runs of the files."""
-    return fit_table(options, load_measured(options))
+                     leave_out=tuple(dict.fromkeys(options.leave_out)), tuned=options.tuned)  # fmt: skip
 
 
 def fit_table(options: argparse.Namespace, table: RunTable) -> FitResult:

@@ -19,6 +19,7 @@ from scaling_core.fitting.selection import BEST, FINAL, FITTED, HELD_OUT, UNUSAB
 from scaling_core.fitting.solver import Problem, minimise_starts, sample
 from scaling_core.fitting.uncertainty import DEFAULT_METHOD, get_method
 from scaling_core.laws import Array, Held, Law, Working
+from scaling_core.runs.began import is_tuned
 from scaling_core.runs.schema import COLUMNS, RunTable
 
 DEFAULT_RESAMPLES = 1000
@@ -80,7 +81,7 @@ def pose(
     role = _roles(law, table, selection)
     rows = table.frame[role.to_numpy() == FITTED]
     held = law.settle(rows, frozenset(c.name for c in constraints))
-    require_enough(law, rows, sum(c.is_fixed for c in constraints) + len(held))
+    _require_enough(law, rows, sum(c.is_fixed for c in constraints) + len(held), _tuned_out(table, selection))
     loss = rows["loss"].to_numpy(dtype=float)
     scale = float(np.exp(np.log(loss).mean()))
     x = {name: rows[name].to_numpy(dtype=float) for name in law.predictors}
@@ -211,6 +212,27 @@ def _roles(law: Law, table: RunTable, selection: Selection) -> pd.Series:
     return roles(table, selection, law.predictors)
 
 
+def _tuned_out(table: RunTable, selection: Selection) -> int:
+    """How many runs are left out for having begun with the weights of another."""
+    frame = table.frame
+    return 0 if selection.tuned else int((is_tuned(frame) & frame["is_final"].to_numpy(dtype=bool)).sum())
+
+
+def _require_enough(law: Law, rows: pd.DataFrame, fixed: int, tuned: int) -> None:
+    """As ``require_enough``; where runs were left out unasked, that is said with it."""
+    try:
+        require_enough(law, rows, fixed)
+    except UserError as error:
+        if not tuned:
+            raise
+        them = "1 run that began" if tuned == 1 else f"{tuned} runs that began"
+        raise UserError(
+            f"{error.what} Left out: {them} with the weights of another.",
+            where=error.where,
+            fix="Fit fine-tuned runs too (a switch under “More” on the Law page; --tuned), or choose others.",
+        ) from None
+
+
 def require_enough(law: Law, rows: pd.DataFrame, fixed: int = 0) -> None:
     """Refuse rows that are too few, or too alike, for the parameters of a law that are not fixed.
 
@@ -287,6 +309,8 @@ def _notes(posed: Posed, lost: int, resamples: int) -> tuple[str, ...]:
         notes.append("Of each run the row of its lowest loss is fitted.")
     if earlier and selection.warm_up and selection.checkpoints != FINAL:
         notes.append(f"Rows before {selection.warm_up:.0%} of the steps of their runs are left out.")
+    if tuned := _tuned_out(table, selection):
+        notes.append(f"Left out: {tuned} runs that began with the weights of another.")
     if selection.leave_out:
         notes.append(f"Left out are rows flagged as {', '.join(selection.leave_out)}.")
     if earlier and not selection.is_one_a_run:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.errors import UserError
+from scaling_core.runs.began import is_tuned
 from scaling_core.runs.cleaning import flagged, get_check
 from scaling_core.runs.schema import RunTable
 
@@ -46,6 +47,9 @@ class Selection:
         Rows before this share of their run's steps are left out; the end of a run never is.
     leave_out : tuple of str
         Checks (``scaling_core.runs.CHECKS``) whose rows are left out.
+    tuned : bool
+        Whether runs that began with the weights of another are fitted too: what their loss owes to the tokens of that
+        run no law in N and D knows.
 
     Raises
     ------
@@ -58,6 +62,7 @@ class Selection:
     box: tuple[Range, ...] = ()
     warm_up: float = 0.0
     leave_out: tuple[str, ...] = ()
+    tuned: bool = False
 
     def __post_init__(self) -> None:
         if self.checkpoints not in (FINAL, ALL, BEST) and not _LAST.fullmatch(self.checkpoints):
@@ -106,14 +111,16 @@ def roles(table: RunTable, selection: Selection, needed: tuple[str, ...]) -> pd.
     """Role of each row of ``table.frame`` in a fit that reads the columns ``needed`` and loss.
 
     Returns a series of ``fitted``, ``held out`` (outside the box), ``excluded`` (dropped for its high loss, a
-    checkpoint that was not asked for, or flagged by a check whose rows are left out) or ``unusable`` (a needed value
-    is missing).
+    checkpoint that was not asked for, of a run that began with the weights of another, or flagged by a check whose rows
+    are left out) or ``unusable`` (a needed value is missing).
     """
     frame = table.frame
     values = frame[[*needed, "loss"]].to_numpy(dtype=float)
     usable = np.isfinite(values).all(axis=1) & (values > 0).all(axis=1)
     role = np.where(usable, FITTED, UNUSABLE).astype(object)
     role[usable & ~_of_runs(frame, selection, usable)] = EXCLUDED
+    if not selection.tuned:
+        role[usable & is_tuned(frame)] = EXCLUDED
     if selection.leave_out:
         role[usable & flagged(frame, selection.leave_out)] = EXCLUDED
     role[(role == FITTED) & ~_inside(frame, selection.box)] = HELD_OUT

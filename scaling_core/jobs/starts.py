@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,22 @@ def started_from(folder: Path) -> str:
         return ""
     other = (folder.parent / str(start["folder"])).resolve()
     return called(other) if start.get("kind") == "fine-tune" else started_from(other)
+
+
+def curve_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """What a run has logged since its weights were taken up, in order: of a branch its trunk's lines up to there first.
+
+    A line of validation has the training loss last logged before it as ``train_loss``.
+    """
+    start = _asked(folder).get("start") or {}
+    own = list(RunFolder(folder).metrics())
+    if start.get("folder") and start.get("kind") == "branch":
+        trunk, until = (folder.parent / str(start["folder"])).resolve(), int(start.get("tokens") or 0)
+        own = [line for line in curve_of(trunk) if line.get("tokens", 0) <= until] + own
+    loss = None
+    for line in sorted(own, key=lambda line: line.get("step", 0)):  # of one step the training loss stands first
+        loss = line.get("loss", loss)
+        yield {**line, "train_loss": loss} if "val_loss" in line else line
 
 
 @lru_cache(maxsize=4096)

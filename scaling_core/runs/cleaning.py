@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
+from scaling_core.runs.began import began_with
 from scaling_core.runs.seeds import seed_groups
 from scaling_core.units import format_count
 
@@ -18,6 +19,8 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 #: Reasons by place of the row.
 Reasons = dict[int, str]
+#: The check whose rows no law has unless it is asked to: ``Selection.tuned``.
+FINE_TUNED = "fine-tuned"
 _STATE_NAMES = ("state", "status")
 _BAD_STATES = {"failed", "crashed", "killed", "diverged", "error", "canceled", "cancelled", "preempted", "preempting"}
 _UNDER_WAY = {"running", "pending", "queued", "scheduled", "unfinished"}
@@ -168,6 +171,15 @@ def _outdone(ends: pd.DataFrame) -> Reasons:
     }
 
 
+def _tuned(frame: pd.DataFrame) -> Reasons:
+    """Find runs that began with the weights of another."""
+    origin = began_with(frame)
+    return {
+        int(i): f"It began with the weights of “{origin.iloc[i]}”; its N, D and C leave out what these had seen."
+        for i in np.flatnonzero(origin != "")
+    }
+
+
 def _off_seeds(frame: pd.DataFrame) -> Reasons:
     """Find runs far from the other seeds of their setting, of three or more."""
     ends = _ends(frame)
@@ -272,6 +284,12 @@ CHECKS: dict[str, Check] = {
         Check("near-duplicate", "Near-duplicates", "As another run to a ten-thousandth of the loss.", _near_duplicates),
         Check("failed", "Failed or unfinished", "The tracker says that the run did not finish.", _failed),
         Check("diverged", "Diverged", "Ends above its own best, or above smaller runs on less data.", _diverged),
+        Check(
+            FINE_TUNED,
+            "Fine-tuned",
+            "Began with weights of another run: its tokens are not all it learned from.",
+            _tuned,
+        ),
         Check("seed", "Off its seeds", "Far from the other runs of its N, D and C, of three or more.", _off_seeds),
         Check("spike", "Spikes", "A logged loss that stands out above those around it.", _spikes),
         Check("off-centre", "Off-centre sizes", "More than 8 times from the best size of its budget.", _off_centre),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ class BaseRun:
         Tokens that its weights have seen, those of the run that it began with itself included.
     loss : float
         Validation loss on its own data, nats.
-    counts : mapping of str to int
-        Parameters by class.
+    shape : mapping
+        ``DataShape`` of what it learned; empty of a version that did not keep it.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class BaseRun:
     params: int
     tokens: int
     loss: float
-    counts: Mapping[str, int]
+    shape: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -91,7 +91,7 @@ def _base(run: RunFolder, spec: TrainSpec, result: Mapping[str, Any]) -> BaseRun
     try:
         before = (result.get("tuned_from") or {}).get("tokens", 0)
         tokens, loss, params = int(result["tokens"]) + int(before), float(result["loss"]), int(result["n_params"])
-        return BaseRun(run.path, spec, params, tokens, loss, dict(result.get("counts") or {}))
+        return BaseRun(run.path, spec, params, tokens, loss, dict(result.get("shape") or {}))
     except (KeyError, TypeError, ValueError):
         raise UserError("What the run came to cannot be read.", where=str(run.path / "result.json")) from None
 
@@ -138,13 +138,11 @@ def check_fits(base: BaseRun, data: DataSpec, shape: DataShape) -> None:
             where=str(base.folder),
             fix=fix,
         )
-    counted = kind.count(base.spec.model, shape)
-    wrong = [name for name in ("embedding", "position", "blocks", "head")
-             if name in base.counts and base.counts[name] != getattr(counted, name)]  # fmt: skip
-    if wrong:
-        raise UserError(
-            f"The weights of the run “{base.name}” are of another shape than “{data.source}” needs: its {wrong[0]} has "
-            f"{base.counts[wrong[0]]:,} parameters, not {getattr(counted, wrong[0]):,}.",
-            where=str(base.folder),
-            fix=fix,
-        )
+    for name, title in (("symbols", "different symbols"), ("outputs", "different answers")):
+        if base.shape.get(name, getattr(shape, name)) != getattr(shape, name):
+            raise UserError(
+                f"The weights of the run “{base.name}” are made for {base.shape[name]:,} {title}; “{data.source}” has "
+                f"{getattr(shape, name):,}.",
+                where=str(base.folder),
+                fix=fix,
+            )

@@ -116,7 +116,12 @@ class Run:
         state, how = beginning.state, beginning.how
         if state is None:
             return
-        self.module.load_state_dict(state["module"])
+        try:
+            self.module.load_state_dict(state["module"])
+        except RuntimeError as error:  # torch lists every weight that does not fit
+            said = str(error).strip().splitlines()[-1].strip()
+            raise UserError(f"The weights do not fit this network: {said}", where=self.spec.name,
+                            fix="Start from a run that learned data of the same kind.") from None  # fmt: skip
         if how == "fine-tune":
             return
         self.optimisers.load_state_dict(state["optimisers"])

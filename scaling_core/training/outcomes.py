@@ -34,7 +34,7 @@ def tuned(folder: Path) -> pd.DataFrame:
     Has its columns, ``tuned_from`` (the name of that run) and ``before`` (loss of its weights on these data before they
     were trained on them, nats; NaN where that was not measured). Tokens and FLOPs are those of this run alone.
     """
-    rows = [row | _origin(r) for r in _results(folder) if is_tuned(r) and (row := _row(r))]
+    rows = [row | origin_of(r) for r in _results(folder) if is_tuned(r) and (row := _row(r))]
     return _frame(rows, _ORIGIN)
 
 
@@ -58,16 +58,16 @@ def is_point(result: Mapping[str, Any]) -> bool:
 
     What a fine-tuned run owes to the tokens of its first training, no law in N and D knows.
     """
-    return result.get("role", "run") == "run" and not _origin(result)
+    return result.get("role", "run") == "run" and not origin_of(result)
 
 
 def is_tuned(result: Mapping[str, Any]) -> bool:
     """Whether a result is that of a run, not a trunk, whose weights another run made."""
-    return result.get("role", "run") == "run" and bool(_origin(result))
+    return result.get("role", "run") == "run" and bool(origin_of(result))
 
 
-def _origin(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Whose weights a run goes on with, and their loss on its data beforehand; empty where it began with its own."""
+def origin_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Whose weights a run went on with, ``tuned_from``, and their loss on its data ``before``; else empty."""
     origin, start = result.get("tuned_from"), result.get("start")
     if isinstance(origin, Mapping):
         before = origin.get("before")

@@ -45,6 +45,7 @@ def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
         "optimiser": asdict(spec.optimiser),
         "start": _start(run),
         "tuned_from": run.tuned_from,
+        "shape": asdict(run.source.shape),
         "ended_early": run.ended_early,
         "data": dict(run.source.provenance),
         "torch": torch.__version__,

@@ -26,6 +26,7 @@ VALUES = {
     "drop": ("3", 3),
     "warm": ("10", 10),
     "clean": ("spike,diverged", ["spike", "diverged"]),
+    "tuned": ("1", True),
     "seeds": ("1", True),
     "box": ("flops:1e18:1e24", "flops:1e18:1e24"),
     "x": ("params", "params"),

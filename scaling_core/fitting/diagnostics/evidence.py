@@ -80,7 +80,7 @@ class Evidence:
         frame = rows.drop(columns=["role", "predicted", "residual"]).reset_index(drop=True)
         checkpoints: Literal["final", "all"] = "final" if rows["is_final"].all() else "all"
         return pose(fit.law, replace(self.table, frame=frame, metric=fit.metric), self.objective,
-                    Selection(checkpoints), weights=fit.weights, constraints=fit.constraints)  # fmt: skip
+                    Selection(checkpoints, tuned=True), weights=fit.weights, constraints=fit.constraints)  # fmt: skip
 
     @property
     def objective(self) -> Objective:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from made_runs import fitted, table
 
 from scaling_core.errors import UserError
-from scaling_core.fitting import EXCLUDED, FITTED, HELD_OUT, UNUSABLE, Range, Selection, roles
+from scaling_core.fitting import EXCLUDED, FITTED, HELD_OUT, UNUSABLE, Range, Selection, fit, get_objective, roles
+from scaling_core.laws import get_law
+from scaling_core.runs import flags
 
 NEEDED = ("params",)
 FIVE = table([1e8, 2e8, 3e8, 4e8, 5e8], 1e9, [5.0, 4.0, 3.0, 2.0, 1.0])
@@ -109,3 +112,19 @@ def test_held_out_runs_are_predicted_but_not_fitted() -> None:
     assert out["residual"].to_numpy() == pytest.approx([1.0] * 3, rel=1e-6)
     assert result.ranges["params"] == pytest.approx((x[0], x[8]))
     assert "3 rows outside the chosen box are held out." in result.notes
+
+
+def test_runs_that_began_with_the_weights_of_another_are_fitted_only_where_somebody_asks() -> None:
+    frame = FIVE.frame.assign(started_from=[None, "", "first/a", "first/a", " "])
+    runs = replace(FIVE, frame=frame)
+    assert role_list(Selection(), runs) == [FITTED, FITTED, EXCLUDED, EXCLUDED, FITTED]
+    assert role_list(Selection(tuned=True), runs) == [FITTED] * 5
+    found = flags(frame, ["fine-tuned"])
+    assert found["row"].tolist() == [2, 3]
+    assert "“first/a”" in found["reason"][0]
+    law, objective = get_law("power-n"), get_objective("mse-log")
+    assert "Left out: 2 runs that began with the weights of another." in fit(law, runs, objective, resamples=0).notes
+    assert fit(law, runs, objective, Selection(tuned=True), resamples=0).n_points == 5
+    with pytest.raises(UserError, match=r"0 are chosen. Left out: 5 runs that began with the weights of another") as no:
+        fit(law, replace(FIVE, frame=frame.assign(started_from="a")), objective, resamples=0)
+    assert "--tuned" in no.value.fix

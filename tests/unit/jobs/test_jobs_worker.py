@@ -21,6 +21,7 @@ from scaling_core.jobs.space import size_of
 from scaling_core.jobs.view import glance
 from scaling_core.jobs.work import run_folder
 from scaling_core.runs import load
+from scaling_core.runs.began import is_tuned
 from scaling_core.training import RunFolder
 
 
@@ -126,12 +127,13 @@ def test_finished_runs_are_a_file_that_reads_as_runs(tmp_path: Path) -> None:
     upload = ladder_upload(tmp_path)
     assert upload.name == f"{tmp_path.name}.csv"
     frame = load([upload]).frame
-    assert frame["run"].tolist() == ["a", "b"], "a trunk and a fine-tuned run are no points of a law"
-    assert frame["params"].tolist() == [10_000, 33_000]
-    assert frame["tokens"].tolist() == [262_144, 524_288]
-    assert frame["loss"].tolist() == [2.35, 1.83]
-    assert frame["flops"].tolist() == pytest.approx([6.6 * 1e4 * 262_144, 6.6 * 33e3 * 524_288])
-    assert frame["start"].tolist() == ["from nothing", "branch"]
+    assert frame["run"].tolist() == ["a", "b", "c"], "a trunk is no run"
+    assert frame["params"].tolist() == [10_000, 33_000, 33_000]
+    assert frame["tokens"].tolist() == [262_144, 524_288, 524_288]
+    assert frame["loss"].tolist() == [2.35, 1.83, 1.5]
+    assert frame["flops"].tolist() == pytest.approx([6.6 * 1e4 * 262_144, 6.6 * 33e3 * 524_288, 6.6 * 33e3 * 524_288])
+    assert frame["start"].tolist() == ["from nothing", "branch", "fine-tune"]
+    assert is_tuned(frame).tolist() == [False, False, True], "no law has it unasked"
     with pytest.raises(UserError, match="ended well"):
         ladder_upload(tmp_path / "d")
 

@@ -17,6 +17,8 @@ import torch
 from scaling_core.errors import UserError
 from scaling_core.training.folder import RunFolder, Wanted
 from scaling_core.training.loop import train
+from scaling_core.training.outcomes import finished, tuned
+from scaling_core.training.precision import _has_bf16, capabilities
 from scaling_core.training.ranks import Mailbox
 from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, StartSpec, TrainSpec
 
@@ -101,7 +103,7 @@ def test_a_run_learns_and_says_what_it_was(spec: TrainSpec, tmp_path: Path) -> N
     assert result["loss"] < 3.2 < math.log(256)  # it has learned which letters there are
     assert result["bits_per_byte"] == pytest.approx(result["loss"] / math.log(2))
     assert result["n_params"] == 12 * 16**2 + 256 * 16
-    assert result["counts"]["total"] == result["n_params"] + 256 * 16
+    assert result["counts"]["total"] == result["n_params"] + 257 * 16
     assert result["flops_6nd"] == 6 * result["n_params"] * 150 * BATCH
     assert result["data"]["sha256"]
     assert result["core_share"] > 0
@@ -181,8 +183,50 @@ def test_fine_tuning_takes_the_weights_alone_and_is_marked(spec: TrainSpec, tmp_
     assert tuned.result["start"]["kind"] == "fine-tune"  # type: ignore[index]
     with pytest.raises(UserError, match="must go on with the data"):
         run(replace(other, start=StartSpec("first")), tmp_path / "wrong")
-    with pytest.raises(UserError, match="another network"):
+    with pytest.raises(UserError, match="another network than this run asks for: layers 1, not 2"):
         run(replace(other, model=replace(spec.model, layers=2)), tmp_path / "wider")
+    state = torch.load(first.last, weights_only=True)
+    state["module"] = {k: v[:8] if k.startswith("head") and v.ndim == 2 else v for k, v in state["module"].items()}
+    torch.save(state, first.last)
+    with pytest.raises(UserError, match=r"do not fit this network: size mismatch for head\..*\[8, 16\]"):
+        run(replace(other, name="few"), tmp_path / "few")
+
+
+def test_a_cool_down_off_a_fine_tuned_trunk_is_fine_tuned(spec: TrainSpec, tmp_path: Path) -> None:
+    fp32 = replace(spec, precision="fp32")
+    first = run(replace(fp32, tokens=8 * BATCH), tmp_path / "first")
+    came = first.result["loss"]  # type: ignore[index]
+    start = StartSpec("first", kind="fine-tune")
+    trunk = replace(fp32, name="trunk", role="trunk", tokens=12 * BATCH, keep_at=(6 * BATCH,), start=start)
+    run(trunk, tmp_path / "trunk")
+    branch = run(replace(fp32, name="branch", tokens=9 * BATCH, start=StartSpec("trunk", 6 * BATCH)), tmp_path / "b")
+    result = branch.result
+    assert result is not None
+    # On the data that they come from, weights are worth what their own run said of them.
+    said = {"run": "first", "ladder": tmp_path.name, "folder": str(first.path), "tokens": 8 * BATCH, "loss": came}
+    assert result["tuned_from"] == {**said, "before": pytest.approx(came, rel=1e-6)}
+    assert (result["tokens"], result["own_tokens"]) == (9 * BATCH, 3 * BATCH)
+    before = next(row for row in RunFolder(tmp_path / "trunk").metrics() if "val_loss" in row)
+    assert (before["step"], before["val_loss"]) == (0, pytest.approx(came, rel=1e-6))
+    assert finished(tmp_path)["run"].tolist() == ["small"], "no point of a law but the first run"
+    assert tuned(tmp_path)[["run", "tuned_from"]].values.tolist() == [["branch", "first"]]
+    again = run(replace(fp32, name="again", tokens=BATCH, start=StartSpec("b", kind="fine-tune")), tmp_path / "again")
+    assert again.result["tuned_from"]["tokens"] == 17 * BATCH  # type: ignore[index]  # all that the weights have seen
+
+
+def test_a_resumed_run_keeps_the_format_that_it_began_in(spec: TrainSpec, tmp_path: Path) -> None:
+    stopped = run(replace(spec, model=replace(spec.model, width=64)), tmp_path / "a", Watch(6))
+    state = torch.load(stopped.last, weights_only=True)
+    here = "bf16" if _has_bf16(capabilities(torch.device("cpu"))) else "fp32"
+    assert state["precision"] == here  # what “auto” takes at this width
+    torch.save({**state, "precision": "fp32"}, stopped.last)
+    wide = replace(spec, model=replace(spec.model, width=64))
+    assert run(wide, tmp_path / "a").result["precision"] == "fp32"  # type: ignore[index]
+    (tmp_path / "a" / "result.json").unlink()
+    torch.save({**state, "precision": "fp16"}, stopped.last)  # as of a GPU
+    with pytest.raises(UserError, match=r"begun in fp16, and cannot go on so here: .* needs a GPU") as no:
+        run(wide, tmp_path / "a")
+    assert "start it anew" in no.value.fix
 
 
 def test_parts_of_a_batch_give_what_the_batch_gives(spec: TrainSpec, tmp_path: Path) -> None:
