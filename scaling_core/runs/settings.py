@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,22 @@ _ACCUMULATION = (
     "accumulate_grad_batches", "accumulation_steps", "gradient_accumulation_iters", "grad_acc_steps",
 )  # fmt: skip
 _WORLD = ("world_size", "num_gpus", "n_gpus", "num_devices", "ddp_world_size", "gpu_count", "dp_size", "data_parallel")
+
+_TELLING = frozenset(
+    name.replace("_", "")
+    for names in (_TOKENS_A_STEP, _GLOBAL_BATCH, _DEVICE_BATCH, _PLAIN_BATCH[:-2], _SEQUENCE, _ACCUMULATION, _WORLD)
+    for name in names
+)
+#: How many steps the whole training has, as words joined.
+PLANNED = frozenset(
+    {"steps", "numsteps", "nsteps", "maxsteps", "totalsteps", "trainsteps", "trainingsteps", "iterations", "iters",
+     "maxiters", "numiterations", "maxiterations"}
+)  # fmt: skip
+
+
+def tells_tokens(name: str) -> bool:
+    """Whether a setting of this name helps to count the tokens of a step."""
+    return "".join(take_apart(name.rsplit(".", 1)[-1]).words) in _TELLING
 
 
 def flat(config: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Scalar]]:
@@ -89,9 +105,17 @@ def setting_columns(
 
 
 def tokens_by_step(
-    configs: Sequence[Mapping[str, Scalar]], steps: Floats, lengths: NDArray[np.int64], taken: Sequence[str], file: str
+    configs: Sequence[Mapping[str, Scalar]],
+    steps: Floats,
+    lengths: NDArray[np.int64],
+    taken: Sequence[str],
+    file: str,
+    counter: str = "step",
 ) -> tuple[dict[str, pd.Series], tuple[Note, ...]]:
-    """Compute tokens seen at each row as tokens a step × step, where no metric counts them and the settings suffice."""
+    """Compute tokens seen at each row as tokens a step × step, where no metric counts them and the settings suffice.
+
+    ``counter`` says where the steps are from, for the note.
+    """
     if any(_means("tokens", name) for name in taken):
         return {}, ()
     batches = [tokens_a_step(config) for config in configs]
@@ -103,7 +127,7 @@ def tokens_by_step(
         return {}, ()
     rules = list(dict.fromkeys(batch.rule for batch in found))
     assumed = any(batch.assumed for batch in found)
-    text = f"Tokens were not logged: computed as {' or '.join(rules[:3])} × step, a step being one optimizer step."
+    text = f"Tokens were not logged: computed as {' or '.join(rules[:3])} × {counter}, a step being one optimizer step."
     text += " Nothing says on how many devices or with what accumulation; one of each was assumed." * assumed
     if len(found) < len(configs):
         text += f" {len(configs) - len(found):,} runs lack a setting that this needs."
@@ -117,6 +141,12 @@ class StepTokens:
     tokens: float
     rule: str
     assumed: bool = False
+
+
+def step_counter(names: Iterable[str]) -> str:
+    """Return the best of these columns that counts optimizer steps; what W&B counts itself may be calls of its log."""
+    found = [(name == "_step", rank, name) for name in names if (rank := alias_rank("step", name)) is not None]
+    return min(found)[2] if found else ""
 
 
 def tokens_a_step(config: Mapping[str, Scalar]) -> StepTokens | None:

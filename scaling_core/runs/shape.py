@@ -23,6 +23,7 @@ _NAMES = {
     "kv_heads": ("num_key_value_heads", "n_kv_head", "n_kv_heads", "n_query_groups"),
     "head_size": ("head_dim", "head_size"),
 }
+_ALL_NAMES = frozenset(name for names in _NAMES.values() for name in names)
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "n_expert", "num_moe_experts")
 #: The setting under which the count outside tables of embeddings goes on.
 WITHOUT_TABLES = "params_without_embedding_tables"
@@ -109,6 +110,11 @@ FAMILIES: dict[str, Family] = {
     "olmo": Family(extra=lambda d, _: -(2 * d.layers + 1) * d.d_model),
     "olmo2": Family(extra=lambda d, _: d.layers * (d.width_q + d.width_kv)),
 }
+
+
+def tells_shape(name: str) -> bool:
+    """Whether a setting of this name is a size of a model."""
+    return name.rsplit(".", 1)[-1] in _ALL_NAMES
 
 
 def count_shape(config: Settings) -> ShapeCount | None:

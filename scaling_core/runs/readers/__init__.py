@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from scaling_core.errors import UserError
 from scaling_core.runs.logs import Logs
 from scaling_core.runs.raw import RawTable
+from scaling_core.runs.readers.any_log import AnyLogReader
 from scaling_core.runs.readers.base import EitherReader, FolderReader, Likeness, LogReader, Reader, table_of
 from scaling_core.runs.readers.binary import refuse_binary, unknown_log
 from scaling_core.runs.readers.delimited import DelimitedReader
@@ -51,6 +52,7 @@ READERS: tuple[Reader, ...] = (
     ModdedNanoGptReader(),
     MegatronReader(),
     OlmoReader(),
+    AnyLogReader(),
     JsonReader(),
     DelimitedReader(),
 )

@@ -45,10 +45,11 @@ def mentions(upload: Upload, pattern: re.Pattern[str]) -> bool:
     if not is_text(upload.head):
         return False
     tail = upload.data[-len(upload.head) :]
-    return any(pattern.search(_plain(part)) for part in (upload.head, tail))
+    return any(pattern.search(plain(part)) for part in (upload.head, tail))
 
 
-def _plain(part: bytes) -> str:
+def plain(part: bytes) -> str:
+    """Decode a part of a text without colours, each line that was written over on its own."""
     return _COLOURS.sub("", part.decode(errors="replace").replace("\r", "\n"))
 
 

@@ -186,3 +186,61 @@ def autoresearch(steps: int = 50) -> str:
         "val_bpb:          0.997900\ntraining_seconds: 300.1\npeak_vram_mb:     45060.2\ntotal_tokens_M:   26.2\n"
         f"num_steps:        {steps}\nnum_params_M:     50.3\ndepth:            8\n"
     )
+
+
+#: As torchtitan prints it, by one rank.
+TITAN = """\
+[rank0]:[titan] 2025-01-01 10:00:00,100 - root - INFO - Model debug size: 6,139,136 total parameters
+[rank0]:[titan] 2025-01-01 10:00:00,200 - root - INFO - Trainer is initialized with local batch size 8, \
+global batch size 64, gradient accumulation steps 1, sequence length 2048, total steps 10
+[rank0]:[titan] 2025-01-01 10:00:01,300 - root - INFO - step:  1  loss:  8.15000  grad_norm:  1.4000  memory: \
+ 1.20GiB(1.51%)  tps: 12,000  tflops: 0.52  mfu: 0.17%
+[rank0]:[titan] 2025-01-01 10:00:02,300 - root - INFO - step: 10  loss:  4.25000  grad_norm:  2.1000  memory: \
+ 1.20GiB(1.51%)  tps: 61,000  tflops: 2.60  mfu: 0.83%
+"""
+#: A table of settings, then steps, as llm.c prints them.
+LLMC = """\
++-----------------------+----------------------------------------------------+
+| num_parameters        | 124475904                                          |
++-----------------------+----------------------------------------------------+
+val loss 11.009000
+step    1/19560 | loss 11.009701 (+nanz)| norm 15.2461 (+nanz)| lr 8.57e-07 | 3056.36 ms | 171537 tok/s
+step    2/19560 | loss 10.750000 (+nanz)| norm 15.0115 (+nanz)| lr 1.71e-06 | 2747.82 ms | 190805 tok/s
+val loss 10.500000
+"""
+SUMMARIES = """\
+---
+name: small
+params_M: 50.5
+total_tokens_M: 500.5
+val_loss: 3.25
+depth: 8
+
+name: large
+params_M: 100.5
+total_tokens_M: 500.5
+val_loss: 3.0
+depth: 12
+"""
+
+
+def bar(done: int, total: int, more: str = "", title: str = "") -> str:
+    """A progress bar as tqdm draws it over the one before."""
+    share = 100 * done // total
+    return f"\r{title}{share:3d}%|{'█' * (share // 10):10}| {done}/{total} [00:{done:02d}<00:50,  9.8it/s{more}]"
+
+
+def trainer_printed(steps: int = 50, every: int = 10) -> str:
+    """What Hugging Face's Trainer prints: bars over one another, rows as dictionaries, and the bar of an evaluation."""
+    text = "Model has 124M parameters\n" + bar(50, 50, title="Map:").replace("it/s", " examples/s") + "\n" + bar(0, 100)
+    for step in range(every, steps + 1, every):
+        text += bar(step, 100)
+        text += f"\n{{'loss': {9 - step / 10:.4f}, 'grad_norm': {step / 3:.3f}, 'epoch': {step / 100:.2f}}}\n"
+    return text + bar(3, 20) + bar(20, 20) + "\n{'eval_loss': 4.2500, 'eval_runtime': 3.2, 'epoch': 0.5}\n"
+
+
+def bars_with_loss() -> str:
+    """A loop that shows its loss behind the bar alone."""
+    steps = "".join(bar(i, 100, f", loss={9 - i / 20:.3f}, lr=1e-4") for i in range(5, 101, 5))
+    head = "Model has 124M parameters, batch_size=8, seq_len=1024, grad_accum=2\n"
+    return f"{head}{bar(0, 100)}{steps}\nFinal validation loss: 4.125\n"
