@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scaling_core.laws import Array
+from scaling_core.runs.began import is_tuned
 from scaling_core.runs.schema import RunTable
 
 #: ln N and ln D more correlated than this cannot be told apart by runs as noisy as ours.
@@ -30,6 +31,8 @@ class Recommendation(NamedTuple):
 def recommend(table: RunTable) -> Recommendation | None:
     """Return the law to start with, or None where none can be fitted (no loss, or too few runs that differ)."""
     frame = table.frame[table.frame["is_final"] & table.frame["loss"].notna()]
+    if not (tuned := is_tuned(frame)).all():  # a law has runs that began with other weights only where asked
+        frame = frame[~tuned]
     if len(frame) < 3:  # a single training log: its checkpoints are all there is
         frame = table.frame[table.frame["loss"].notna()]
     levels = {c: frame[c].nunique() for c in ("params", "tokens", "flops")}

@@ -189,6 +189,71 @@ def test_several_ladders_can_be_chosen_and_the_link_says_which(open_page, worksp
     assert "came" in words(at.markdown)
 
 
+def with_weights(home: Path, number: int) -> str:
+    """Let every run of a made ladder have weights, as far as a page can tell; returns what a link calls the largest."""
+    for job in Queue(home).jobs(number):
+        if job.kind == "train":
+            job.run.last.write_bytes(b"weights")
+    largest = Queue(home).jobs(number)[-2]
+    return f"{largest.folder.parent.name}/{largest.name}"
+
+
+def test_a_finished_run_is_continued_from_with_its_size_and_other_data(open_page, workspace, plan) -> None:
+    name = with_weights(workspace, made(workspace, plan))
+    at = calm(open_page("train", task="shapes"))
+    assert at.selectbox(key="start_from").value == ""
+    at.selectbox(key="start_from").set_value(name).run()
+    calm(at)
+    assert at.selectbox(key="task").value == "stdlib"  # a decoder has no use for images
+    at.selectbox(key="task").set_value("markov").run()
+    at.segmented_control(key="way").set_value("tokens").run()
+    at.text_input(key="tune_tokens").set_value("65536, 131072").run()
+    calm(at)
+    dots = rows(at, "run")
+    assert dots["tokens"].tolist() == [65_536, 131_072]
+    assert dots["params"].nunique() == 1
+    assert set(dots["role"]) == {"tuned"}
+    assert at.button(key="launch").label == "Launch 2 runs"
+    said = words(at.markdown) + words(at.caption)
+    assert f"from {name.rpartition('/')[2]}" in said
+    assert "these runs are no points of one" in said
+    asked = url(at)
+    assert {"start_from": name, "way": "tokens", "tune_tokens": "65536, 131072"}.items() <= asked.items()
+    assert rows(calm(open_page("train", **asked)), "run").equals(dots)
+    gone = calm(open_page("train", task="markov", start_from="nobody/knows"))
+    assert "is no finished run of this workspace" in words(gone.warning)
+    assert "start_from" not in url(gone)
+
+
+def test_a_fine_tuning_ladder_shows_its_losses_apart_from_any_law(open_page, workspace, plan) -> None:
+    name = with_weights(workspace, made(workspace, plan))
+    base = str(workspace / "ladders" / name)
+    ladder = plan_asked(Asked(way="tokens", task="markov", start=base, tokens=(65_536.0, 131_072.0)), SUPPOSED, 2)
+    queue = Queue(workspace)
+    number = queue.add_ladder("tuned", [JobRequest(**vars(j)) for j in ladder.requests()], meta=to_meta(ladder))
+    at = calm(open_page("train", task="markov"))
+    assert "Points appear here as runs end" in words(at.info)
+    index = Index(workspace)
+    for job, tokens, came in zip(queue.jobs(number)[1:], (65_536, 131_072), (2.0, 1.8), strict=True):
+        job.run.finish({"run": job.name, "n_params": 1000, "tokens": tokens, "flops": 6e3 * tokens, "loss": came,
+                        "steps": 8, "tuned_from": {"run": name.rpartition("/")[2], "before": 2.4}})  # fmt: skip
+        index.become(job, "done", "ended well", progress=1.0)
+    index.close()
+    at = calm(open_page("train", task="markov"))
+    said = words(at.markdown)
+    assert "Loss against fine-tuning tokens" in said
+    assert "had a loss of **2.400**; it is **1.800** after 131k tokens, 25% lower" in said
+    assert "Left out of the law: 2 runs" in words(at.caption)
+    assert rows(at, "before", 1)["before"].tolist() == [2.4], "one rule: both began alike"
+    table = next(d.value for d in at.dataframe if "job" in d.value)
+    assert set(table["from"]) == {name.rpartition("/")[2]}
+    assert "carry_plan" not in {b.key for b in at.button}
+    at.button(key="carry_runs").click().run()
+    carried = url(calm(at))["runs"]
+    assert UploadStore(workspace).get(carried).data.decode().count(",fine-tune,") == 2
+    assert "left out of the law" in words(open_page("runs", runs=carried).caption)
+
+
 def test_devices_says_what_there_is_and_keeps_limits(open_page, workspace) -> None:
     at = calm(open_page("devices"))
     assert {m.label for m in at.metric} == {"Cores", "Memory", "GPUs", "Disk", "Workspace"}
