@@ -78,10 +78,15 @@ def speeds(model: ModelSpec, source: Source, rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
-def learn(loop: PlainLoop | Ours, source: Source, steps: int) -> float:
-    """Validation loss after so many steps, nats per byte."""
+def train(loop: PlainLoop | Ours, source: Source, steps: int) -> None:
+    """Take so many steps."""
     for step in range(steps):
         loop.train(*tensors(source.batch(step * BATCH, BATCH), CPU))
+
+
+def learn(loop: PlainLoop | Ours, source: Source, steps: int) -> float:
+    """Validation loss after so many steps, nats per byte."""
+    train(loop, source, steps)
     return float(evaluate(loop.module, source, FP32, CPU)["loss"])
 
 

@@ -16,7 +16,7 @@ from scaling_core.errors import UserError
 from scaling_core.training.folder import sync_folder
 
 #: Of the layout; a later one is refused.
-VERSION = 1
+VERSION = 2
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

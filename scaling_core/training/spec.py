@@ -27,7 +27,7 @@ class ModelSpec:
     width, layers : int
         Width of the residual stream, or channels of the first stage; and blocks.
     heads : int
-        Attention heads; 0 lets the family choose, 32 to 64 of the width for each.
+        Attention heads; 0 lets the family choose, 16 to 64 of the width for each.
     context : int
         Tokens that the network sees at once.
     """

@@ -21,12 +21,13 @@ def net() -> DecoderNet:
     for block in made.blocks:  # weights that start at nothing would hide a wrong gradient
         torch.nn.init.normal_(block.out, std=0.3)
         torch.nn.init.normal_(block.outer, std=0.3)
+    torch.nn.init.normal_(made.embedding.before)
     return made.double()
 
 
 def in_torchs_words(net: DecoderNet, inputs: torch.Tensor) -> torch.Tensor:
     """The same network as it runs on a GPU."""
-    x = rms_norm(functional.embedding(inputs, net.embedding.weight))
+    x = rms_norm(net.embedding(inputs))
     for block in net.blocks:
         x = block(x, net.cosines, net.sines)
     return functional.linear(rms_norm(x), net.head.weight)
@@ -53,6 +54,14 @@ def test_gradients_by_hand_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(kernels.RmsNorm.apply, (x,))
     assert torch.autograd.gradcheck(kernels.FeedForward.apply, (x, inner, outer, torch.float64))
     assert torch.autograd.gradcheck(kernels.Attention.apply, (x, qkv, out, places, 2, torch.float64))
+
+
+def test_the_embedding_adds_the_symbol_before_by_channel(net: DecoderNet) -> None:
+    table, weights = net.embedding.weight, net.embedding.before
+    found = net.embedding(torch.tensor([[7, 9, 7]]))
+    torch.testing.assert_close(
+        found[0], torch.stack((table[7], table[9] + weights * table[7], table[7] + weights * table[9]))
+    )
 
 
 def test_a_place_sees_no_later_one(net: DecoderNet) -> None:
