@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from pages.parts import curves, data, exports, frame, points, state
+from pages.parts import curves, data, exports, frame, points, state, uploading
 from pages.parts.cleaning import rows_to_look_at
 from pages.parts.law_controls import has_seeds
 from pages.parts.mapping import remembered_offer, wizard
@@ -13,23 +13,22 @@ from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import FITTED, HELD_OUT, FitResult, roles
 from scaling_core.planning import basis_of_fit, budgets, frontier
-from scaling_core.runs import COLUMNS, RunTable, Upload, pack_folders, samples, usable
+from scaling_core.runs import COLUMNS, RunTable, Upload, samples
 from scaling_core.runs.seeds import seed_summary
 from scaling_core.units import format_count, format_flops
 
 UPLOADER, FOLDER, AS_FOLDER = "uploader", "folder_uploader", "as_folder"
-_REFUSED, _ZONE = "_refused_uploads", "_drop_zone"
 #: Formats are told by content, and event files have no ending of their own: the zones take every file.
 FORMATS = (
     "Tables: CSV, TSV, JSON, JSON Lines, Parquet, Excel. Trackers: TensorBoard, W&B, MLflow, trackio. "
-    "Trainers: Hugging Face, Lightning, Keras, litgpt, nanoGPT, nanochat, modded-nanogpt, Megatron. "
+    "Trainers: Hugging Face, Lightning, Keras, litgpt, nanoGPT, build-nanogpt, nanochat, modded-nanogpt, Megatron. "
     "Any of them in ZIP, tar, gzip or zstd."
 )
 
 
 def body() -> None:
     pick_runs()
-    for refused in st.session_state.get(_REFUSED, ()):
+    for refused in uploading.refused():
         frame.show_error(refused)
     remembered_offer()
     try:
@@ -98,32 +97,22 @@ def drop_zone() -> None:
 def uploader_key() -> str:
     """A drop zone cannot be emptied, only replaced: picking a sample begins a new one."""
     kind = FOLDER if st.session_state.get(AS_FOLDER) else UPLOADER
-    return f"{kind}{st.session_state.get(_ZONE, '')}"
+    return f"{kind}{uploading.zone()}"
 
 
 def take_sample() -> None:
     """Open a sample; whatever lay in the drop zone is put away."""
-    st.session_state[_ZONE] = st.session_state.get(_ZONE, 0) + 1
-    st.session_state.pop(_REFUSED, None)
+    uploading.cancel()
     if name := st.session_state["sample"]:  # none where the open one was clicked again
         state.open_runs(name)
 
 
 def take_uploads(zone: str) -> None:
-    """Open what can be read of the dropped files; what cannot is said, and leaves the others alone."""
+    """Open the dropped files."""
     if zone != uploader_key():  # a sample was picked in the same moment
         return
     files = [Upload(file.name, file.getvalue()) for file in st.session_state[zone]]
-    try:
-        readable, refused = usable(pack_folders(files) if zone.startswith(FOLDER) else files)
-        readable = [data.store().put(upload) for upload in readable]
-    except UserError as error:  # a callback has no place on the page: the page says it
-        readable, refused = [], [error]
-    st.session_state[_REFUSED] = refused
-    if readable:
-        state.open_runs(",".join(readable))
-    elif not refused:  # the last file was taken out of the zone
-        state.open_runs(state.CONTROLS["runs"].default)
+    uploading.take(files, folder=zone.startswith(FOLDER))
 
 
 def facts(runs: RunTable) -> str:

@@ -43,7 +43,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     # No "steps" or "n_steps": those say how long a run was, not where in it a row stands.
     "step": (
         "step", "global_step", "_step", "trainer/global_step", "train/global_step", "train_step", "training_step",
-        "iteration", "iter", "update",
+        "iteration", "iter", "update", "current_steps",
     ),
     RATIO: (
         "tokens_per_param", "tokens_per_parameter", "token_param_ratio", "token_per_param", "tok_per_param",

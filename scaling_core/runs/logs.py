@@ -15,7 +15,7 @@ from scaling_core.runs.aliases import ALIASES, alias_rank, matches_by_words
 from scaling_core.runs.counters import filled_counts
 from scaling_core.runs.raw import RawTable, rejected_frame
 from scaling_core.runs.schema import Note
-from scaling_core.runs.settings import Scalar, setting_columns, tokens_by_step
+from scaling_core.runs.settings import Scalar, setting_columns, step_counter, tokens_by_step
 
 #: Columns of ``LoggedRun.rows`` that are no metrics: where in training, when (seconds since 1970), where in the file.
 STEP, WALL_TIME, LINE = "step", "wall_time", "line"
@@ -104,7 +104,8 @@ def to_raw(logs: Logs, format: str, file: str) -> RawTable:
         columns["state"] = pd.Series(np.repeat([run.state.lower() for run in runs], lengths), dtype="str")
     configs = [run.config for run in runs]
     settings, setting_notes = setting_columns(configs, lengths, tuple(columns), file)
-    tokens, token_notes = tokens_by_step(configs, steps, lengths, tuple(columns), file)
+    counted_steps, counter = _optimizer_steps(rows, steps, lengths, metrics)
+    tokens, token_notes = tokens_by_step(configs, counted_steps, lengths, tuple(columns), file, counter)
     notes = (*logs.notes, *_state_notes(runs, file), *_left_out_notes(left_out, again, file))
     return RawTable(
         frame=pd.DataFrame(columns | tokens | settings),
@@ -184,6 +185,24 @@ def _why_left_out(name: str, column: pd.Series) -> str:
         return "never a number"
     same = len(filled) > 1 and bool((filled == filled[0]).all())
     return "always the same" if same and not is_known(name) else ""
+
+
+def _optimizer_steps(
+    rows: pd.DataFrame, steps: NDArray[np.float64], lengths: NDArray[np.int64], metrics: Sequence[str]
+) -> tuple[NDArray[np.float64], str]:
+    """Return the optimizer's steps at each row, and what counted them.
+
+    A tracker's own step may count calls of its log, where the optimizer's is logged beside it, as ``iter``. A run that
+    did not log it has its steps.
+    """
+    counter = step_counter(metrics)
+    if not counter:
+        return steps, STEP
+    filled, _ = filled_counts(rows, steps, lengths, [counter], "")
+    counted = filled[counter].to_numpy(dtype=float)
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    absent = np.bincount(run, weights=np.isfinite(counted), minlength=len(lengths)) == 0
+    return np.where(absent[run], steps, counted), counter
 
 
 def _since_start(wall_time: pd.Series, lengths: NDArray[np.int64]) -> pd.Series:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scaling_core.runs.raw import same_text
 from scaling_core.runs.schema import Note
 
 Floats = NDArray[np.float64]
@@ -35,7 +38,8 @@ def run_names(
         return _numbered(position), ()
     count = _count_restarts(steps, params)
     if count[-1] == 0:
-        return _numbered(count), (Note("info", "No column names the runs; all rows were taken for one run.", file),)
+        told = Note("info", "No column names the runs; all rows were taken for one run, called after the file.", file)
+        return same_text(PurePath(file).stem or file, len(steps)), (told,)
     note = f"No column names the runs; {count[-1] + 1} were told apart by where the step starts again or N changes."
     return _numbered(count), (Note("warning", note, file),)
 

@@ -10,6 +10,7 @@ from scaling_core.runs.raw import RawTable
 from scaling_core.runs.readers.any_log import AnyLogReader
 from scaling_core.runs.readers.base import EitherReader, FolderReader, Likeness, LogReader, Reader, table_of
 from scaling_core.runs.readers.binary import refuse_binary, unknown_log
+from scaling_core.runs.readers.build_nanogpt import BuildNanoGptReader
 from scaling_core.runs.readers.delimited import DelimitedReader
 from scaling_core.runs.readers.excel import ExcelReader
 from scaling_core.runs.readers.huggingface import HuggingFaceReader
@@ -47,6 +48,7 @@ READERS: tuple[Reader, ...] = (
     LightningReader(),
     KerasReader(),
     NanoGptReader(),
+    BuildNanoGptReader(),
     LitgptReader(),
     NanochatReader(),
     ModdedNanoGptReader(),

@@ -1,4 +1,4 @@
-"""What nanoGPT's ``train.py`` prints."""
+"""What nanoGPT's ``train.py`` prints, and minGPT before it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from scaling_core.runs.settings import Scalar
 
 _TRAIN = re.compile(rf"\biter (?P<step>\d+): loss (?P<train_loss>{NUMBER}), time (?P<step_ms>{NUMBER})ms\b")
 _EVAL = re.compile(rf"\bstep (?P<step>\d+): train loss (?P<eval_train_loss>{NUMBER}), val loss (?P<val_loss>{NUMBER})")
+#: minGPT's line.
+_OLDER = re.compile(rf"\biter_dt (?P<step_ms>{NUMBER})ms; iter (?P<step>\d+): train loss (?P<train_loss>{NUMBER})")
 _OVERRIDE = ("n_layer", "n_head", "n_embd", "block_size", "batch_size", "gradient_accumulation_steps", "vocab_size")
 
 
@@ -21,9 +23,9 @@ class NanoGptReader(PrintedLogReader):
 
     tool = "nanoGPT"
     example = "iter 100: loss …, time …ms"
-    marks = (_TRAIN, _EVAL)
+    marks = (_TRAIN, _EVAL, _OLDER)
     wording = Grammar(
-        rows=(_TRAIN, _EVAL),
+        rows=(_TRAIN, _EVAL, _OLDER),
         stated={
             "params": re.compile(rf"number of parameters: ({NUMBER})([KMB])?"),
             "tokens_per_iter": re.compile(rf"tokens per iteration will be: ({NUMBER})"),

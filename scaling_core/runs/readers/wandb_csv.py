@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from scaling_core.runs.readers.binary import is_text
 from scaling_core.runs.readers.delimited import DelimitedReader
 from scaling_core.runs.readers.text import as_utf8
 from scaling_core.runs.schema import Note
+from scaling_core.runs.settings import step_counter, tokens_by_step
 from scaling_core.runs.upload import Upload
 
 _MIN, _MAX, _BETWEEN = "__MIN", "__MAX", " - "
@@ -174,10 +175,23 @@ class WandbTableReader:
         noise = [c for c in frame.columns if c in _TABLE_NOISE or c in ("Name", "State") or frame[c].isna().all()]
         seconds = {"seconds": to_numbers(frame["Runtime"], raw.decimal).values} if "Runtime" in frame else {}
         rest = {_titled(c): frame[c] for c in frame.columns if c not in noise and c != "Runtime"}
-        columns = {"run": names, "state": states, **seconds, **rest}
+        tokens, token_notes = _tokens(rest, raw.decimal, upload.name)
+        columns = {"run": names, "state": states, **seconds, **tokens, **rest}
         left_out = [c for c in noise if c not in ("Name", "State")]
-        notes = (*raw.notes, *_table_notes(names, states, left_out, upload.name))
+        notes = (*raw.notes, *_table_notes(names, states, left_out, upload.name), *token_notes)
         return replace(raw, frame=pd.DataFrame(columns), format=self.name, notes=notes)
+
+
+def _tokens(columns: Mapping[str, pd.Series], decimal: str, file: str) -> tuple[dict[str, pd.Series], tuple[Note, ...]]:
+    """Compute each run's tokens from its settings and the step that it reached, as for a log."""
+    step = step_counter(columns)
+    if not step:
+        return {}, ()
+    numbers = {c: to_numbers(column, decimal) for c, column in columns.items()}
+    settings = {c: n.values for c, n in numbers.items() if n.any_filled and not n.is_text.any()}
+    configs = [{c: float(v[i]) for c, v in settings.items()} for i in range(len(columns[step]))]
+    each = np.ones(len(configs), dtype=np.int64)
+    return tokens_by_step(configs, numbers[step].values, each, tuple(columns), file, step)
 
 
 def _titled(name: str) -> str:

@@ -1,0 +1,96 @@
+"""Shapes in which people publish their runs, imitated in small."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from runs_helpers import notes, table
+from tracker_files import event_file
+
+from scaling_core.runs import Upload, load, read
+
+PRINTED = """\
+total desired batch size: 1024
+num decayed parameter tensors: 50, with 124,000 parameters
+num non-decayed parameter tensors: 98, with 1,344 parameters
+validation loss: 10.9500
+HellaSwag accuracy: 2465/10042=0.2455
+step     0 | loss: 10.955029 | lr 1.8000e-06 | norm: 15.3663 | dt: 1000.00ms | tok/sec: 500.00
+step     1 | loss: 10.649528 | lr 3.6000e-06 | norm: 15.3663 | dt: 350.00ms | tok/sec: 500.00
+validation loss: 9.4123
+step     2 | loss: 9.224363 | lr 5.4000e-06 | norm: 15.3663 | dt: 350.00ms | tok/sec: 500.00
+"""
+FILED = "0 val 10.9471\n0 hella 0.2463\n0 train 10.955029\n1 train 10.649528\n250 val 5.9123\n250 train 5.911234\n"
+
+
+def test_build_nanogpt_prints_a_validation_above_the_step_it_precedes():
+    runs = table(PRINTED, "train.log")
+    assert runs.sources[0].format == "build-nanogpt log"
+    assert runs.frame["step"].tolist() == [0, 2]
+    assert runs.frame["loss"].tolist() == [10.95, 9.4123]
+    assert runs.frame["tokens"].tolist()[1] == 2 * 1024
+    assert runs.frame["params"].tolist() == [125_344] * 2
+    assert runs.curves["train_loss"].tolist() == [10.955029, 10.649528, 9.224363]
+
+
+def test_build_nanogpt_s_file_of_losses_is_read():
+    raw = read(Upload("log.txt", FILED.encode()))
+    assert raw.format == "build-nanogpt log"
+    assert raw.frame["step"].tolist() == [0, 1, 250]
+    np.testing.assert_array_equal(raw.frame["val_loss"], [10.9471, np.nan, 5.9123])
+    assert raw.frame["hellaswag"].iloc[0] == 0.2463
+    assert any("neither N nor tokens" in note.text for note in raw.notes)
+
+
+def test_mingpt_s_lines_are_read():
+    text = "number of parameters: 0.09M\niter_dt 0.00ms; iter 0: train loss 2.84515\n( 8 + 7 )\n"
+    runs = table(text + "iter_dt 7797.46ms; iter 2: train loss 2.60938\n", "out.txt")
+    assert runs.frame["loss"].tolist() == [2.84515, 2.60938]
+    assert runs.frame["params"].tolist() == [90_000] * 2
+
+
+def test_a_curve_without_names_is_called_after_its_file_and_can_be_told_its_size_by_that_name():
+    history = [{"step": s, "train_loss": 3.0 - s / 1000, "dev_loss": 3.1 - s / 1000} for s in (250, 500)]
+    given = "typed.params=loss_history:124e6;product.tokens=step*1000"
+    runs = table(json.dumps(history), "loss_history.json", given)
+    assert runs.frame["run"].tolist() == ["loss_history"] * 2
+    assert runs.frame["params"].tolist() == [124e6] * 2
+    assert runs.frame["tokens"].tolist() == [250_000, 500_000]
+    assert runs.frame["loss"].tolist() == [2.85, 2.6]
+
+
+WANDB = (
+    "Name,State,Created,Runtime,batch_size,block_size,gradient_accumulation_steps,n_params,_step,iter,val/loss\n"
+    "a,finished,2026-01-01,100,12,1024,4,1000000,20,5000,3.5\nb,finished,2026-01-01,100,12,512,4,1000000,20,5000,3.6\n"
+)
+
+
+def test_tokens_of_a_table_of_runs_follow_from_its_settings_and_the_steps_of_the_optimizer():
+    runs = table(WANDB, "wandb_export.csv")
+    assert runs.frame["tokens"].tolist() == [12 * 1024 * 4 * 5000, 12 * 512 * 4 * 5000]
+    assert "batch_size × block_size × gradient_accumulation_steps × iter" in notes(runs, "info")
+    without = table(WANDB.replace("block_size", "width"), "wandb_export.csv")
+    assert without.frame["tokens"].isna().all()
+
+
+def test_tokens_of_a_log_follow_from_the_optimizer_s_steps_where_the_tracker_counted_its_own():
+    calls = [("val/loss", s, 3.0 - s / 10) for s in (1, 2, 3)] + [("train/global_step", s, 100.0 * s) for s in (1, 2)]
+    config = Upload("runs/a/config.json", b'{"batch_size": 8, "seq_len": 128, "world_size": 1, "n_params": 1000000}')
+    runs = load([Upload("runs/a/events.out.tfevents.1", event_file(calls)), config])
+    assert runs.frame["tokens"].tolist() == [100 * 1024, 200 * 1024, 300 * 1024]
+    assert "× train/global_step" in notes(runs)
+
+
+def test_counts_of_a_log_are_filled_between_and_one_interval_beyond_but_not_further():
+    points = [("val_loss", s, 3.0) for s in (0, 5, 15, 25, 45)] + [("tokens", s, 100.0 * s) for s in (0, 10, 20)]
+    rows = read(Upload("events.out.tfevents.1", event_file(points))).frame.set_index("step")
+    np.testing.assert_array_equal(rows.loc[[0, 5, 15, 25, 45], "tokens"], [np.nan, 500, 1500, 2500, np.nan])
+
+
+@pytest.mark.parametrize("counts", [(100.0, 50.0), (100.0,)], ids=["falling", "one"])
+def test_counts_that_fall_or_stand_alone_are_left_as_they_are(counts):
+    points = [("val_loss", s, 3.0) for s in (0, 5)] + [("tokens", 10 * i, c) for i, c in enumerate(counts, start=1)]
+    rows = read(Upload("events.out.tfevents.1", event_file(points))).frame
+    assert rows["tokens"].dropna().tolist() == list(counts)
