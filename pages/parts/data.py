@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
 
-from pages.parts import state
+from pages.parts import opening, state
 from scaling_core.charts.curve_lines import run_settings
 from scaling_core.errors import UserError
 from scaling_core.fitting import Constraint, FitResult, Objective, Recommendation, Selection, fit, recommend
@@ -17,6 +19,7 @@ from scaling_core.fitting.judged import JudgedFit
 from scaling_core.jobs import Queue
 from scaling_core.laws import get_law
 from scaling_core.planning import Basis, Scenario, basis_of_fit, basis_of_published, budgets, frontier, get_published
+from scaling_core.planning.downstream import reads_loss
 from scaling_core.records import Records
 from scaling_core.runs import (
     Gathered,
@@ -28,12 +31,14 @@ from scaling_core.runs import (
     gather,
     guess_mapping,
     home,
-    load,
     sample,
     samples,
 )  # fmt: skip
 from scaling_core.runs.complete import names_of, what_is_given
-from scaling_core.runs.load import concerning
+from scaling_core.runs.load import concerning, understand
+from scaling_core.runs.progress import part
+
+_STOPPED, _SHOWN, _FAILED = "_stopped_reading", "_shown_choices", "_failed_reading"
 
 
 def store() -> UploadStore:
@@ -71,7 +76,7 @@ def open_files() -> str:
     names = []
     for item in run_ids():
         try:
-            names.append(store().get(item).name)
+            names.append(store().name_of(item))
         except UserError:
             names.append(f"a file no longer kept ({item[:8]}…)")
     return ", ".join(names) or "nothing"
@@ -85,13 +90,24 @@ def uploads() -> list[Upload]:
     UserError
         If one is no longer kept here, or a sample is unknown.
     """
-    if not run_ids():
+    return _files(run_ids(), store())
+
+
+def _files(ids: tuple[str, ...], kept: UploadStore) -> list[Upload]:
+    if not ids:
         raise UserError("No runs are loaded.", fix="Upload a file or pick a sample.")
     names = {s.name for s in samples()}
     files: list[Upload] = []
-    for item in run_ids():
-        files += sample(item).uploads() if item in names else [store().get(item)]
+    for item in ids:
+        files += sample(item).uploads() if item in names else [kept.get(item)]
     return files
+
+
+def _size() -> int:
+    """Return how many bytes the loaded files have, unpacked; large ones are only measured."""
+    own = [item for item in run_ids() if item not in {s.name for s in samples()}]
+    size = sum(store().size_of(item) for item in own)
+    return size if size >= opening.AT_ONCE else opening.weight([store().get(item) for item in own])
 
 
 def table() -> RunTable:
@@ -101,11 +117,48 @@ def table() -> RunTable:
 
 
 def loss_table() -> RunTable:
-    """Return the loaded runs with their loss, whatever metric is chosen."""
-    return _table(state.get("runs"), state.get("map"), _uploads=uploads)
+    """Return the loaded runs with their loss, whatever metric is chosen.
+
+    Raises
+    ------
+    UserError
+        If they cannot be read or make no sense, or their reading was stopped.
+    StillReading
+        If they are large and being read.
+    """
+    runs, mapping = state.get("runs"), state.get("map")
+    there = opening.opened(runs)
+    if there is not None and mapping in there.tables:
+        return there.tables[mapping]
+    if st.session_state.get(_STOPPED) == (runs, mapping):
+        raise UserError("Its reading was stopped.", where=open_files(), fix="Read it again, or open other runs.")
+    _raise_again(runs, mapping)
+    overrides = Overrides.parse(mapping) if mapping else _sample_overrides(runs)
+    read = _reader(runs)
+
+    def work() -> RunTable:
+        files = read()
+        with part(0.8, 1.0, "Working out the runs"):
+            table = understand(files.gathered, files.notes, overrides)
+        files.add(mapping, table)
+        return table
+
+    size = there.weight if there else _size()
+    try:
+        return opening.do(("table", runs, mapping), work, size)
+    except UserError as error:
+        if size >= opening.AT_ONCE:  # too long to be tried again with every run of the page
+            st.session_state[_FAILED] = (runs, mapping, error)
+        raise
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+def _raise_again(runs: str, mapping: str) -> None:
+    """Raise what came of reading large files, if that is known."""
+    failed = st.session_state.get(_FAILED)
+    if failed is not None and failed[:2] == (runs, mapping):
+        raise failed[2]
+
+
 def gathered(runs: str) -> tuple[Gathered, ...]:
     """Return the open files as they were read, before anyone asks what their columns mean; ``runs`` is the key.
 
@@ -113,8 +166,55 @@ def gathered(runs: str) -> tuple[Gathered, ...]:
     ------
     UserError
         If one cannot be read.
+    StillReading
+        If they are large and being read.
     """
-    return gather(uploads())[0]
+    there = opening.opened(runs)
+    if there is None:
+        _raise_again(runs, state.get("map"))
+    there = there or opening.do(("files", runs), _reader(runs), _size())
+    return there.gathered
+
+
+def _reader(runs: str) -> Callable[[], opening.Opened]:
+    """Return what reads the loaded files unless they are open already, in whichever thread."""
+    ids, kept = run_ids(), store()
+
+    def read() -> opening.Opened:
+        if there := opening.opened(runs):
+            return there
+        files = _files(ids, kept)
+        with part(0.0, 0.8):
+            found = gather(files)
+        return opening.keep(runs, opening.Opened(*found, opening.weight(files)))
+
+    return read
+
+
+def stop_reading(key: opening.Key) -> None:
+    """Callback: stop reading, and go back to what was shown before; where nothing was, say that it was stopped."""
+    opening.stop(key)
+    before = st.session_state.get(_SHOWN)
+    if before is None or (before["runs"], before["map"]) == (state.get("runs"), state.get("map")):
+        st.session_state[_STOPPED] = (state.get("runs"), state.get("map"))
+    else:
+        state.put(**before)
+
+
+def is_stopped() -> bool:
+    """Whether the loaded files are not there because their reading was stopped."""
+    return st.session_state.get(_STOPPED) == (state.get("runs"), state.get("map"))
+
+
+def read_again() -> None:
+    """Callback: read what was stopped."""
+    st.session_state.pop(_STOPPED, None)
+
+
+def is_shown() -> None:
+    """Take note of the choices that a page shows, to come back to."""
+    st.session_state[_SHOWN] = {key: copy(state.get(key)) for key in state.CONTROLS}
+    st.session_state.pop(_STOPPED, None)
 
 
 def guessed_columns() -> dict[str, str]:
@@ -181,11 +281,6 @@ class Choices(NamedTuple):
     weights: str
     constraints: tuple[Constraint, ...]
     method: str
-
-
-@st.cache_resource(max_entries=16, show_spinner="Reading the runs")
-def _table(runs: str, mapping: str, _uploads: object) -> RunTable:
-    return load(_uploads(), Overrides.parse(mapping) if mapping else _sample_overrides(runs))  # type: ignore[operator]
 
 
 def _sample_overrides(runs: str) -> Overrides:
@@ -268,6 +363,19 @@ def kept_fit(name: str) -> JudgedFit:
         If it is no longer kept here, or cannot be read.
     """
     return JudgedFit.from_json(records().get("fit", name).data)
+
+
+def mappings() -> dict[str, FitResult]:
+    """Return kept fits from the loss to another metric, by name; one that can no longer be read is left out."""
+    found = {}
+    for record in records().all("fit"):
+        try:
+            fit = FitResult.from_json(record.data)
+        except UserError:
+            continue
+        if reads_loss(fit):
+            found[record.name] = fit
+    return found
 
 
 def plan_rows(scenario: Scenario, low: float, high: float, start: float) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
-from pages.parts import analyses, data, state, style
+from pages.parts import analyses, data, opening, state, style, uploading
+from pages.parts.words import plain
 from scaling_core.charts.figure import Figure
 from scaling_core.charts.palette import DARK, LIGHT, Palette
 from scaling_core.errors import UserError
@@ -44,17 +45,38 @@ def page(title: str, question: str, body: Callable[[], None]) -> None:
     """
     state.begin()
     style.apply()
+    with worded_errors():
+        uploading.adopt()
+    reading = _still_reading()
     strip = st.container(key="strip", horizontal=True, vertical_alignment="center", gap="small")
     with st.container(key="title", horizontal=True, vertical_alignment="bottom", gap="small"):
         st.title(title, anchor=False, width="content")
         st.markdown(question, width="content")
     for refused in state.complaints():
         st.warning(f"The link asks for {plain(refused)}, which is not possible here; the default is used instead.")
-    with worded_errors():
-        body()
+    if reading:
+        opening.panel(reading, lambda: data.stop_reading(reading))
+    else:
+        uploading.panel()
+        if data.is_stopped():
+            st.button("Read it again", on_click=data.read_again, key="read_again", icon=":material/refresh:")
+        with worded_errors():
+            body()
     state.publish()
     with strip, worded_errors():
-        _strip(title)
+        _strip(title) if not reading else _strip_while_reading()
+
+
+def _still_reading() -> opening.Key | None:
+    """What is being read of what the page shows; other troubles come up where it is drawn."""
+    try:
+        data.loss_table()
+    except opening.StillReading as reading:
+        return reading.key
+    except Exception:
+        return None
+    data.is_shown()
+    return None
 
 
 @contextmanager
@@ -64,6 +86,9 @@ def worded_errors() -> Iterator[None]:
         yield
     except UserError as error:
         show_error(error)
+    except opening.StillReading as reading:  # it was let go of meanwhile, and is read again
+        key = reading.key
+        opening.panel(key, lambda: data.stop_reading(key))
     except Exception as error:
         if type(error).__module__.startswith("streamlit.runtime.scriptrunner"):  # a rerun or stop, not a failure
             raise
@@ -77,11 +102,10 @@ def show_error(error: UserError) -> None:
     st.error(f"{where}{plain(error.what)}\n\n{plain(error.fix)}", icon=":material/error:")
 
 
-def plain(text: str) -> str:
-    """Text from a file or a person, so that Markdown shows it as it is."""
-    for sign in "&\\`*_{}[]()#+-.!|~<>$:":  # & first: the others bring their own
-        text = text.replace(sign, f"\\{sign}" if sign not in "<>&" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[sign])
-    return text.replace("\n", " ")
+def _strip_while_reading() -> None:
+    st.markdown(f":material/hourglass_top: **{plain(data.open_files())}**")
+    st.space("stretch")
+    _share()
 
 
 def _strip(page_title: str) -> None:

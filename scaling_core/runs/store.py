@@ -92,6 +92,20 @@ class UploadStore:
         """
         return _name_of(self._find(sha256))
 
+    def size_of(self, sha256: str) -> int:
+        """Return the size of a file in bytes, without reading it.
+
+        Raises
+        ------
+        UserError
+            As ``get``.
+        """
+        found = self._find(sha256)
+        try:
+            return found.stat().st_size
+        except OSError:
+            raise _unknown(found.name, 0) from None
+
     def _path(self, sha256: str) -> Path:
         return self.root / "uploads" / sha256[:2] / sha256
 
