@@ -146,7 +146,8 @@ def _more(ladder: Ladder | None) -> None:
         st.text_input("Price of one place in the queue, $/hour", key="slot_price", placeholder="not known")
         st.text_input("Name of the ladder", key="ladder_name", placeholder="made up")
         st.number_input("Seed of the weights", 0, 10_000, key="ladder_seed")
-        st.toggle("Hold the largest run back, and forecast it", True, key="ladder_hold_back")
+        if ladder is None or ladder.base is None:  # no law foretells a fine-tuned run
+            st.toggle("Hold the largest run back, and forecast it", True, key="ladder_hold_back")
         if ladder is not None:
             st.download_button("This ladder as a file (TOML)", ladder_toml(ladder.spec), FILE_NAME, "application/toml",
                                on_click="ignore", key="ladder_toml", icon=":material/download:")  # fmt: skip

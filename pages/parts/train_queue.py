@@ -241,8 +241,10 @@ def _details(job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{frame.plain(job.name)}**{begins}{f': {frame.plain(waits)}' if waits else ''}")
         if job.state == "done" and job.kind == "train" and job.run.last.exists():
-            st.button("Continue from this run", key="continue_from", icon=":material/arrow_split:",
-                      on_click=train_start.continue_from, args=(job.folder,))  # fmt: skip
+            clicked = st.button("Continue from this run", key="continue_from", icon=":material/arrow_split:",
+                                on_click=train_start.continue_from, args=(job.folder,))  # fmt: skip
+            if clicked:  # the form stands outside of what is drawn anew here
+                st.rerun()
     events = [
         f"{datetime.fromtimestamp(e.at):%H:%M:%S}  {e.was or 'new'} → {e.became}{f': {e.reason}' if e.reason else ''}"
         f" ({e.who})"
