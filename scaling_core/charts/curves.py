@@ -23,6 +23,8 @@ _REACHED = 3
 _LETTER, _SYMBOL, _LONGEST_ENTRY = 7, 42, 180
 #: Lines that the cursor names one by one; of more it names the lowest, the middle and the highest.
 MOST_NAMED = 12
+#: From here on steps are read as whole numbers.
+_MANY_STEPS = 100
 #: Lines beyond which each is thin; bands beyond which each is faint.
 _CROWD, _FEW_BANDS = 40, 5
 #: Without what Vega would do for each point of a line: words for screen readers, and a place in the order.

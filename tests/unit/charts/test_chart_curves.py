@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from charts_helpers import checked
 
+from scaling_core.charts.axes import group_by
 from scaling_core.charts.curve_lines import (
     MOST_LINES,
     MOST_TOGETHER,
@@ -168,3 +169,41 @@ def test_what_a_table_of_runs_offers() -> None:
     settings = run_settings(table)
     assert list(settings["batch"]) == [8, 16]
     assert "lr" not in settings
+
+
+def test_runs_of_one_name_in_several_files_are_lines_of_their_own() -> None:
+    def log(name: str, n: float, steps: int) -> Upload:
+        rows = (f"{run},{s},{n},{3 - s / 10}\n" for run in ("same", name) for s in range(1, steps + 1))
+        return Upload(f"{name}.csv", f"run,step,params,loss\n{''.join(rows)}".encode())
+
+    table = load([log("a", 1e6, 3), log("b", 2e6, 4)])
+    settings = run_settings(table)
+    assert dict(zip(settings["run"], settings["params"], strict=True)) == {
+        "same (a.csv)": 1e6, "a": 1e6, "same (b.csv)": 2e6, "b": 2e6,
+    }  # fmt: skip
+    drawn = curve_lines(table.curves, settings, CurveView(log_x=False), LIGHT)
+    assert drawn.lines.groupby("run").size().to_dict() == {"same (a.csv)": 3, "a": 3, "same (b.csv)": 4, "b": 4}
+    assert drawn.lines.groupby("run")["group"].first()["same (b.csv)"] == "2.00M"
+
+
+@pytest.mark.parametrize(
+    ("reaches", "title", "ticks"),
+    [
+        (100.0, "Time (seconds)", [0.1, 1, 10, 100]),
+        (7_200.0, "Time (minutes)", [60, 600, 6_000]),
+        (1e6, "Time (days)", [8_640, 86_400, 864_000]),
+    ],
+)
+def test_time_is_written_in_the_unit_that_suits_it(reaches: float, title: str, ticks: list[float]) -> None:
+    curves, by_run = curves_of(2)
+    curves["seconds"] = curves["step"] * reaches / STEPS
+    view = CurveView("seconds")
+    spec = checked(curves_chart(curve_lines(curves, by_run, view, LIGHT), view, LIGHT))
+    x = spec["layer"][0]["encoding"]["x"]
+    assert x["title"] == title
+    assert x["axis"]["values"] == pytest.approx(ticks)
+
+
+def test_names_with_numbers_stand_in_the_order_of_their_numbers() -> None:
+    names = pd.DataFrame({"run": ["run 10", "run 9", "a", "run 1"]})
+    assert group_by(names, "run", LIGHT).order == ["a", "run 1", "run 9", "run 10"]
