@@ -57,7 +57,8 @@ def page(title: str, question: str, body: Callable[[], None]) -> None:
     if reading:
         opening.panel(reading, lambda: data.stop_reading(reading))
     else:
-        uploading.panel()
+        with st.container():  # stands there always, so that what follows is not drawn anew where it comes and goes
+            uploading.panel()
         if data.is_stopped():
             st.button("Read it again", on_click=data.read_again, key="read_again", icon=":material/refresh:")
         with worded_errors():

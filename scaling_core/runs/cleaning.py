@@ -8,10 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from scaling_core.errors import UserError
 from scaling_core.runs.began import began_with
+from scaling_core.runs.names import run_codes
 from scaling_core.runs.seeds import seed_groups
 from scaling_core.units import format_count
 
@@ -34,6 +36,7 @@ _MOST_COMPARED = 4_000
 _FEWEST_SEEDS, _LEAST_OFF_SEEDS = 3, 0.02
 #: A loss above its neighbours by so many times their usual step, and by so much at least, is a spike.
 _SPIKE, _LEAST_SPIKE, _NEIGHBOURS = 8.0, 0.01, 7
+_AT_A_TIME = 100_000  # windows sorted at once
 _SAME_BUDGET = 0.1
 #: A parabola in ln N describes loss within a factor of 8 of the best size to about a tenth (see the isoFLOP profiles).
 _FAR = 8.0
@@ -109,13 +112,14 @@ def get_check(name: str) -> Check:
 def _duplicates(frame: pd.DataFrame) -> Reasons:
     """Find rows that have N, D, C and loss of an earlier one."""
     values = frame[["params", "tokens", "flops", "loss"]]
-    again = values.duplicated() & values["loss"].notna() & (values.notna().sum(axis=1) > 2)
+    values = values[values["loss"].duplicated(keep=False) & values["loss"].notna()]  # of a log that leaves few
+    again = values.duplicated() & (values.notna().sum(axis=1) > 2)
     if not again.any():
         return {}
     first = values[values.duplicated(keep=False)].groupby([*values.columns], dropna=False, sort=False).ngroup()
     runs = frame["run"].loc[first.index]
     earlier = runs.groupby(first).transform("first")
-    return {int(i): f"Same N, D, C and loss as “{earlier[i]}”." for i in np.flatnonzero(again)}
+    return {int(i): f"Same N, D, C and loss as “{earlier[i]}”." for i in again.index[again]}
 
 
 def _near_duplicates(frame: pd.DataFrame) -> Reasons:
@@ -150,7 +154,7 @@ def _diverged(frame: pd.DataFrame) -> Reasons:
     found: Reasons = {}
     ends = _ends(frame)
     if len(ends) < len(frame):
-        best = frame.groupby(["file", "run"], sort=False)["loss"].transform("min")
+        best = frame["loss"].groupby(_codes(frame), sort=False).transform("min")
         for i in ends.index[(ends["loss"] > best[ends.index] * (1 + _ABOVE_BEST)).to_numpy()]:
             found[int(i)] = f"It ends at {frame['loss'][i]:.4g}, after {best[i]:.4g} on the way."
     return {**_outdone(ends), **found}
@@ -200,20 +204,51 @@ def _spikes(frame: pd.DataFrame) -> Reasons:
     """Find logged losses that stand out above those before and after."""
     if "step" not in frame or frame["is_final"].all():
         return {}
-    found: Reasons = {}
-    for _, rows in frame[frame["loss"] > 0].sort_values("step", kind="stable").groupby(["file", "run"], sort=False):
-        if len(rows) < _NEIGHBOURS:
-            continue
-        log = np.log(rows["loss"])
-        usual = log.rolling(_NEIGHBOURS, center=True, min_periods=3).median()
-        off = (log - usual).to_numpy()
-        limit = max(_SPIKE * _USUAL * float(np.median(np.abs(off))), _LEAST_SPIKE)
-        # The first rows of a run lie far above what follows because loss falls fast there.
-        early = np.arange(len(rows)) < _NEIGHBOURS // 2
-        for i in map(int, np.flatnonzero((off > limit) & ~early)):
-            text = f"{np.expm1(off[i]):.0%} above the losses around step {rows['step'].iloc[i]:g}."
-            found[int(rows.index[i])] = text
-    return found
+    logged = frame.loc[frame["loss"] > 0, ["step", "loss"]].assign(run=_codes(frame)[frame["loss"] > 0])
+    counts = logged.groupby("run")["loss"].transform("size")
+    logged = logged[counts >= _NEIGHBOURS].sort_values(["run", "step"], kind="stable")
+    if logged.empty:
+        return {}
+    log = np.log(logged["loss"].to_numpy(dtype=float))
+    begins = np.flatnonzero(np.diff(logged["run"], prepend=-1) != 0)
+    lengths = np.diff(np.append(begins, len(log)))
+    off = log - _medians_around(log, begins, lengths)
+    usual = pd.Series(np.abs(off)).groupby(np.repeat(begins, lengths)).transform("median").to_numpy()
+    # The first rows of a run lie far above what follows because loss falls fast there.
+    early = np.arange(len(log)) - np.repeat(begins, lengths) < _NEIGHBOURS // 2
+    spikes = np.flatnonzero((off > np.maximum(_SPIKE * _USUAL * usual, _LEAST_SPIKE)) & ~early)
+    rows, steps = logged.index[spikes], logged["step"].iloc[spikes]
+    return {
+        int(row): f"{np.expm1(above):.0%} above the losses around step {step:g}."
+        for row, above, step in zip(rows, off[spikes], steps, strict=True)
+    }
+
+
+def _medians_around(values: Floats, begins: NDArray[np.intp], lengths: NDArray[np.intp]) -> Floats:
+    """Median of each value and the three on either side of it in its run, of as many as there are at its ends.
+
+    ``begins`` and ``lengths`` say where runs of seven values or more lie; shape (n,).
+    """
+    reach = _NEIGHBOURS // 2
+    medians = np.empty(len(values))
+    for at in range(0, len(values), _AT_A_TIME):
+        windows = sliding_window_view(values[at : at + _AT_A_TIME + 2 * reach], _NEIGHBOURS)
+        found = np.partition(windows, reach, axis=1)[:, reach]
+        medians[at + reach : at + reach + len(found)] = found
+        if at + _AT_A_TIME + 2 * reach >= len(values):
+            break
+    for i in range(reach):
+        width = np.arange(reach + 1 + i)
+        medians[begins + i] = np.median(values[begins[:, None] + width], axis=1)
+        last = begins + lengths - 1
+        medians[last - i] = np.median(values[last[:, None] - width], axis=1)
+    return medians
+
+
+def _codes(frame: pd.DataFrame) -> NDArray[np.intp]:
+    """Number the runs, those of one name in two files apart, shape (n,)."""
+    files = run_codes(frame["file"])
+    return run_codes(frame["run"]) * (files.max(initial=0) + 1) + files
 
 
 def _off_centre(frame: pd.DataFrame) -> Reasons:

@@ -158,8 +158,8 @@ class RunTable:
 
     def span(self, column: str) -> tuple[float, float] | None:
         """Smallest and largest value of a numeric column, or None where it holds nothing."""
-        values = self.frame[column].dropna()
-        return (float(values.min()), float(values.max())) if len(values) else None
+        low, high = self.frame[column].min(), self.frame[column].max()
+        return None if pd.isna(low) else (float(low), float(high))
 
 
 def _metric_notes(metric: Metric, cost: Values) -> list[Note]:
