@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,6 +24,9 @@ _STEP_WORDS = frozenset({"step", "steps", "iter", "iters", "iteration", "iterati
 _EPOCH_WORDS = frozenset({"epoch", "epochs"})
 #: Lists of these names are curves of the loss, whatever else they are called.
 _BARE = frozenset({"curve", "history", "log", "logs", "trajectory", "learningcurve", "trainingcurve"})
+_LOSSES = frozenset({"loss", "losses"})
+#: What holds the lists of a run says nothing of them.
+_HOLDERS = frozenset({"history", "log", "logs", "curve", "curves", "metrics"})
 _MAX_DEPTH = 16
 _FEWEST = 2
 _SAMPLE = 20
@@ -58,7 +62,9 @@ def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
     """
     if not any(_has_list(value) for _, value in objects):  # as of most logs: no need to take each object apart
         return None
-    found = [(place, *_unrolled(dict(_flat(value)))) for place, value in tracked(objects, len(objects))]
+    found = [
+        (place, *_unrolled(_with_losses(dict(_flat(value)), file))) for place, value in tracked(objects, len(objects))
+    ]
     if not any(curve.rows for _, _, curve in found):
         return None
     runs, notes = [], []
@@ -69,6 +75,17 @@ def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
         runs.append(LoggedRun(name, rows.assign(**{LINE: float(place)}), config, "", file))
         notes += [Note("info", text, file) for text in texts]
     return Logs(tuple(runs), (*_curve_notes([c for _, _, c in found], file), *dict.fromkeys(notes)))
+
+
+def _with_losses(flat: Object, file: str) -> Object:
+    """Call ``{"train": [...], "val": [...]}`` losses, in a file whose name says that it holds them."""
+    if not _has_words(PurePath(file).stem, _LOSSES):
+        return flat
+    bare = {name for name, cell in flat.items() if isinstance(cell, list) and len(take_apart(name).words) == 1}
+    return {
+        f"{name}_loss" if name in bare and loss_split_of(name) != "unknown" else name: cell
+        for name, cell in flat.items()
+    }
 
 
 def _has_list(value: Object, depth: int = 0) -> bool:
@@ -89,7 +106,7 @@ def _flat(value: Object, prefix: str = "", depth: int = 0) -> Iterator[tuple[str
 def _unrolled(flat: Object) -> tuple[dict[str, Scalar], _Curve]:
     """Part what is said of a run into its settings and its curve."""
     curve = _Curve()
-    lists = {name: cell for name, cell in flat.items() if isinstance(cell, list)}
+    lists = _without_holders({name: cell for name, cell in flat.items() if isinstance(cell, list)}, flat)
     scalars = {name: cell for name, cell in flat.items() if isinstance(cell, (str, bool, int, float))}
     logged = {name: cell for name, cell in lists.items() if is_logged(cell)}
     numbers = {name: c for name, cell in lists.items() if (c := _numbers(cell)) is not None}
@@ -102,6 +119,18 @@ def _unrolled(flat: Object) -> tuple[dict[str, Scalar], _Curve]:
     _take_numbers(numbers, curve)
     curve.left_out += [name for name in lists if name not in curve.used and name not in curve.left_out]
     return scalars, curve
+
+
+def _without_holders(lists: Object, taken: Object) -> Object:
+    """Call ``history.val_loss`` what it is, ``val_loss``, unless another has that name."""
+    lasts = Counter(name.rsplit(".", 1)[-1] for name in lists)
+    short = {name: name.rsplit(".", 1) for name in lists}
+    return {
+        parts[-1]
+        if len(parts) == 2 and lasts[parts[1]] == 1 and parts[1] not in taken and _has_words(parts[0], _HOLDERS)
+        else name: lists[name]
+        for name, parts in short.items()
+    }
 
 
 def is_logged(cell: object) -> bool:

@@ -14,6 +14,7 @@ from scaling_core.runs.readers.json_curves import is_curve, is_logged
 Rows = list[dict[str, Any]]
 #: Objects of which fewer keys than this are shared by all are parts of one thing, not runs.
 _SHARED = 0.5
+_MOST_GROUPS = 3  # one within another
 
 
 @dataclass(frozen=True)
@@ -88,22 +89,52 @@ def _listed(whole: dict[str, Any]) -> Spread | None:
     return Spread(rows, tuple(str(k) for k, v in whole.items() if isinstance(v, list) and v and k not in lists))
 
 
-def _by_name(whole: dict[str, Any]) -> Rows | None:
+def _by_name(whole: dict[str, Any], depth: int = 0) -> Rows | None:
     """``{"small": {"params": 1e8, "loss": 3.1}, "large": {...}}``: the keys are the names of runs.
 
-    What stands under a name may be the run's logged rows alone.
+    What stands under a name may be the run's logged rows alone, and remarks may stand beside the runs. Runs may lie in
+    groups, ``{"wiki": {"small": {...}, "large": {...}}, "code": {...}}``.
     """
-    values = list(whole.values())
-    if len(values) > 1 and all(map(is_logged, values)):
+    if len(whole) > 1 and all(map(is_logged, whole.values())):
         return [{"run": name, "log": rows} for name, rows in whole.items()]
-    if len(values) < 2 or not all(isinstance(v, dict) and v for v in values):
+    named = {name: value for name, value in whole.items() if isinstance(value, dict) and value}
+    around = {name: value for name, value in whole.items() if name not in named}
+    if not named or any(isinstance(value, (dict, list)) and value for value in around.values()):
         return None
-    if len(values[0]) > MAX_COLUMNS:
+    if depth < _MOST_GROUPS and (rows := _in_groups(named, depth)):
+        return [{**around, **row} for row in rows]
+    values = list(named.values())
+    if len(values) < 2 or len(values[0]) > MAX_COLUMNS:
         return None
     shared = set(values[0]).intersection(*values[1:])
-    if len(shared) < _SHARED * len(set().union(*values)) or not _any_known(shared):
+    if len(shared) < _SHARED * len(set().union(*values)) or not (_any_known(shared) or _any_known_within(values[0])):
         return None
-    return [{"run": name, **row} for name, row in whole.items()]
+    return [{"run": name, **around, **row} for name, row in named.items()]
+
+
+def _in_groups(named: dict[str, Any], depth: int) -> Rows | None:
+    """Return the runs of groups, each with its group's name where there are several; None if any is no group.
+
+    Parts of one run may share keys as runs do, ``{"train": {"loss": 3}, "val": {"loss": 3}}``; sizes tell runs.
+    """
+    groups = {name: None if _has_size(group) else _by_name(group, depth + 1) for name, group in named.items()}
+    found = {name: rows for name, rows in groups.items() if rows and all(map(_has_size, rows))}
+    if len(found) < len(groups):
+        return None
+    return [{**({"group": name} if len(found) > 1 else {}), **row} for name, rows in found.items() for row in rows]
+
+
+def _has_size(row: dict[str, Any]) -> bool:
+    return any(
+        is_known(key, "params", "params_non_embedding", "tokens", "flops")
+        for key, v in row.items()
+        if not isinstance(v, dict)
+    )
+
+
+def _any_known_within(row: dict[str, Any]) -> bool:
+    """Whether an object inside a run's has a known name: ``{"model": {"params_M": 124}}``."""
+    return any(_any_known(cell) for cell in row.values() if isinstance(cell, dict) and len(cell) <= MAX_COLUMNS)
 
 
 def _any_known(names: Iterable[str]) -> bool:

@@ -94,3 +94,47 @@ def test_counts_that_fall_or_stand_alone_are_left_as_they_are(counts):
     points = [("val_loss", s, 3.0) for s in (0, 5)] + [("tokens", 10 * i, c) for i, c in enumerate(counts, start=1)]
     rows = read(Upload("events.out.tfevents.1", event_file(points))).frame
     assert rows["tokens"].dropna().tolist() == list(counts)
+
+
+def _result(params: float, losses: list[float]) -> dict[str, object]:
+    history = {"train_loss": [loss - 0.1 for loss in losses], "val_loss": losses, "val_acc": [0.1] * len(losses)}
+    return {"mode": "plain", "params": params, "best_val_loss": min(losses), "history": history}
+
+
+def test_runs_in_groups_are_told_apart_and_keep_their_curves():
+    small, large = _result(1e5, [3.5, 3.0, 2.5]), _result(1e6, [3.25, 2.25, 2.75])
+    runs = table(json.dumps({"recall": {"small": small, "large": large}}), "scaling_results.json")
+    assert runs.frame["run"].tolist() == ["small"] * 3 + ["large"] * 3
+    # The list is the loss, also where the best is not the last and stands beside it.
+    assert runs.frame["loss"].tolist() == [3.5, 3.0, 2.5, 3.25, 2.25, 2.75]
+    assert runs.frame["params"].tolist() == [1e5] * 3 + [1e6] * 3
+    assert "group" not in runs.frame
+    groups = {"recall": {"a": small, "b": large}, "copy": {"c": small, "d": large}}
+    both = table(json.dumps(groups), "scaling_results.json")
+    assert both.frame["group"].tolist() == ["recall"] * 6 + ["copy"] * 6
+    assert both.frame["run"].unique().tolist() == ["a", "b", "c", "d"]
+
+
+def test_remarks_beside_runs_by_name_and_sizes_inside_them_are_no_obstacle():
+    def scale(size: float, loss: float) -> dict[str, object]:
+        return {"_model": {"n_layer": 12, "params_M": size}, "wiki": {"seeds": {"1": loss, "2": loss}, "mean": loss}}
+
+    study = {"_description": "two sizes", "scale1": scale(63.52, 3.63), "scale2": scale(124, 3.49)}
+    runs = table(json.dumps(study), "scaling.json", "loss=wiki.mean")
+    assert runs.frame["run"].tolist() == ["scale1", "scale2"]
+    assert runs.frame["params"].tolist() == [63.52e6, 124e6]
+    assert runs.frame["loss"].tolist() == [3.63, 3.49]
+
+
+def test_parts_of_one_run_are_no_runs():
+    parts = {"train": {"loss": 3.0, "accuracy": 0.5}, "val": {"loss": 3.1, "accuracy": 0.4}, "params": 1e6}
+    whole = {"small": parts, "large": {**parts, "params": 2e6}}
+    assert table(json.dumps(whole), "results.json").frame["run"].tolist() == ["small", "large"]
+
+
+def test_lists_called_by_their_split_are_losses_in_a_file_called_so():
+    text = json.dumps({"train": [5.75, 4.1, 3.5], "val": [5.8, 4.2, 3.6]})
+    runs = table(text, "loss_history.json", "typed.params=loss_history:1e6")
+    assert runs.frame["loss"].tolist() == [5.8, 4.2, 3.6]
+    assert runs.frame["step"].tolist() == [1, 2, 3]
+    assert runs.curves["train_loss"].tolist() == [5.75, 4.1, 3.5]
