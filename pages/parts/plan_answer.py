@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from pages.parts import analyses, data, frame, state
-from scaling_core.errors import UserError
-from scaling_core.fitting import FitResult
 from scaling_core.fitting.finding import SEVERITIES, Finding
 from scaling_core.planning import Basis, Plan, Scenario
 from scaling_core.planning.downstream import downstream
@@ -114,15 +114,11 @@ def _over_life(answer: Plan, saved: float) -> tuple[str, str, str, str]:
 
 def metrics(answer: Plan) -> None:
     """Metrics at the plan's loss, by kept fits that read a loss."""
-    for record in data.records().all("fit"):
-        try:
-            fit = FitResult.from_json(record.data)
-            found = downstream(fit, answer)
-        except UserError:  # a fit of loss, or one that can no longer be read
-            continue
+    for name, fit in data.mappings().items() if math.isfinite(answer.loss) else ():
+        found = downstream(fit, answer)
         st.markdown(
             f":material/target: **{frame.plain(fit.metric.title)}** at this loss: {format_number(found.value)} "
-            f"({format_number(found.low)} to {format_number(found.high)}), by the kept fit {frame.plain(record.name)}."
+            f"({format_number(found.low)} to {format_number(found.high)}), by the kept fit {frame.plain(name)}."
         )
 
 

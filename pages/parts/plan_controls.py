@@ -48,7 +48,7 @@ def basis_names() -> list[str]:
 def basis_title(name: str) -> str:
     """Name a law to plan with."""
     if name == state.OWN_FIT:
-        return "The law fitted to these runs"
+        return "Fitted to these runs"
     return f"Kept fit: {name.removeprefix(state.KEPT)}" if name.startswith(state.KEPT) else PUBLISHED[name].title
 
 
@@ -148,7 +148,7 @@ def asked(basis: Basis, fallback_flops: float) -> Asked:
 
 def _goal(text: str, basis: Basis) -> float:
     refuse_a_size_as_goal(text)
-    return read_goal(text, basis)
+    return read_goal(text, basis, tuple(data.mappings().values()))
 
 
 def _ask_back(scenario: Scenario, typed: str, good: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -13,9 +14,11 @@ from pages.parts import data, frame, keeping, state
 from scaling_core.charts.measured import named
 from scaling_core.charts.scenarios import scenarios_chart
 from scaling_core.errors import UserError
+from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import Basis, Budget, Plan, Scenario, plan
 from scaling_core.planning.experiments import Experiments, next_experiments
-from scaling_core.planning.figures import duration, money, size
+from scaling_core.planning.figures import duration, money, saving, size
+from scaling_core.planning.words import between, reached
 from scaling_core.runs import LOSS, Metric, safe_csv
 from scaling_core.training.asked import RUNS, write_runs
 from scaling_core.units import format_flops, format_number, format_percent
@@ -136,7 +139,7 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     records = data.records()
     kept = {record.name: record for record in records.all(KIND)}
     frame.keep_options("compare_scenarios", kept)
-    chosen = st.multiselect("Compare with", list(kept), default=list(kept)[:6], key="compare_scenarios")
+    chosen = kept and st.multiselect("Compare with", list(kept), default=list(kept)[:6], key="compare_scenarios")
     answers = {_THIS: (scenario, answer)}
     for name in chosen:
         try:
@@ -156,7 +159,8 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             alt_text=f"{basis.metric.title} against cost of the kept scenarios",
             rows=named(rows, basis.metric),
         )
-    st.caption("All are answered by the law chosen above.")
+    level = f" In brackets: {DEFAULT_LEVEL:.0%} intervals." if len(basis.draws) else ""
+    st.caption(f"All are answered by the law chosen above.{level}")
     with st.container(horizontal=True):
         frame.json_download("Scenarios as JSON", {n: _file(s, basis.metric) for n, (s, _) in answers.items()},
                             "scenarios.json", "scenarios_json")  # fmt: skip
@@ -165,7 +169,7 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             on_click="ignore", key="scenarios_csv", icon=":material/download:",
         )  # fmt: skip
     _take_in()
-    forget = st.selectbox("Forget", [None, *kept], format_func=lambda n: n or "none", key="forget_scenario")
+    forget = kept and st.selectbox("Forget", [None, *kept], format_func=lambda n: n or "none", key="forget_scenario")
     if forget and st.button("Forget it", icon=":material/delete:", key="forget_scenario_button"):
         records.delete(KIND, forget)
         st.rerun()
@@ -223,18 +227,26 @@ def _column(scenario: Scenario, answer: Plan, metric: Metric) -> dict[str, str]:
     terms = scenario.terms
     return {
         "training FLOPs": format_flops(answer.flops),
-        "accelerator": f"{float(terms.n_gpus):,.0f} × {terms.hardware.name}, {format_percent(float(terms.mfu))}"
+        "accelerator": f"{float(terms.n_gpus):,.0f} × {terms.hardware.name}, {format_percent(float(terms.mfu))} MFU"
         if terms
         else "",
         "unique tokens": "endless" if endless else size(scenario.unique_tokens),
         "tokens to serve": size(scenario.demand.tokens) if scenario.demand.tokens else "none",
-        "parameters": size(answer.params),
-        "tokens": size(answer.tokens),
-        "tokens per parameter": format_number(answer.tokens_per_param),
-        metric.title: metric.text_of(answer.loss),
-        "cost": money(answer.cost_usd) if answer.cost_usd is not None else "",
-        "time": duration(answer.days) if answer.days is not None else "",
+        "parameters": size(answer.params) + between(answer, "params", size),
+        "tokens": size(answer.tokens) + between(answer, "tokens", size),
+        "tokens per parameter": format_number(answer.tokens_per_param)
+        + between(answer, "tokens_per_param", format_number),
+        metric.title: reached(answer, metric),
+        "cost": _told(answer, "cost_usd", money),
+        "time": _told(answer, "days", duration),
+        "saved over its life": _told(answer, "lifetime_saving", saving),
     }
+
+
+def _told(answer: Plan, name: str, write: Callable[[float], str]) -> str:
+    """A quantity that not every plan has, with its interval."""
+    value = getattr(answer, name)
+    return "" if value is None else write(value) + between(answer, name, write)
 
 
 def _rows(answers: dict[str, tuple[Scenario, Plan]]) -> pd.DataFrame:

@@ -43,7 +43,11 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     for key, table in _TABLES.items():
         label = LABELS[key]
         with st.expander(label.title, icon=":material/science:", expanded=key == "precision"), frame.worded_errors():
-            st.dataframe(table(answer), hide_index=True)
+            rows = table(answer)
+            st.table(rows.set_index(rows.columns[0]))
+            if key == "precision":
+                best = best_training_bits()
+                st.caption(f"By this law a budget of any size is best spent on training in {best:.1f} bits.")
             st.caption(
                 f"{frame.plain(label.source)}; fitted on {frame.plain(label.fitted_on)}. {frame.plain(label.caveat)}"
             )
@@ -62,10 +66,9 @@ def _bits(answer: Plan) -> pd.DataFrame:
             "weights alone": format_percent(float(effective_share(bits))),
             "as good as a model of": size(float(effective_params(answer.params, bits))) if share > 0 else "",
             "loss added by training in it": _added(float(precision_loss(answer.params, answer.tokens, bits)) - full),
-            "loss added by quantising weights after training": format_number(penalty),
+            "loss added by quantising weights after training": f"+{format_number(penalty, 2)}" if penalty else "none",
         })  # fmt: skip
-    rows.append({"bits": f"best: {best_training_bits():.1f}"})
-    return pd.DataFrame(rows).fillna("")
+    return pd.DataFrame(rows)
 
 
 def _added(loss: float) -> str:

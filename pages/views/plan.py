@@ -52,7 +52,8 @@ def body() -> None:
         main_chart(basis, scenario, answer)
     notes(basis, answer)
     plan_answer.cards(scenario, answer)
-    plan_answer.metrics(answer)
+    if basis.metric == LOSS:
+        plan_answer.metrics(answer)
     plan_sections.draw(basis, scenario, answer)
     details(basis, scenario, answer)
 

@@ -16,7 +16,10 @@ from scaling_core.planning.figures import size as written
 from scaling_core.units import format_flops, format_number
 
 _SIZE_HEIGHT, _SAVING_HEIGHT = 240, 150
-_COUNT_LABEL = "replace(format(datum.value, '~s'), 'G', 'B')"
+#: With suffixes up to T; there is none beyond that people know.
+_COUNT_LABEL = (
+    "datum.value >= 1e15 ? replace(format(datum.value, '~e'), '+', '') : replace(format(datum.value, '~s'), 'G', 'B')"
+)
 _X_TITLE = "Tokens served over its life"
 
 

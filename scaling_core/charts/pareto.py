@@ -22,16 +22,20 @@ _HEIGHT = 380
 _SIZE_LABEL = "replace(format(datum.value, '~s'), 'G', 'B')"
 #: Points that bear the size of their model.
 _NAMED = 5
+#: Powers of ten of compute: two budgets this near are one, and from here to there the plan's name takes the room.
+_ROUNDING, _PLAN_NAMED = 1e-6, (-0.3, 0.7)
 #: A cost so near to ten times another counts as that.
 _SAME = 0.06
 
 
-def pareto_chart(rows: pd.DataFrame, palette: Palette, metric: Metric = LOSS) -> Figure:
+def pareto_chart(rows: pd.DataFrame, palette: Palette, metric: Metric = LOSS, planned: float | None = None) -> Figure:
     """The best loss, or metric, for each cost in dollars, or in accelerator-hours where no price is known.
 
     Parameters
     ----------
     rows : frame of ``planning.whatmatters.pareto``
+    planned : float
+        Budget of the plan, whose row is marked.
     """
     name = cost_column(rows)
     drawn = _with_texts(in_metric(rows[rows[name] > 0].reset_index(drop=True), metric))
@@ -48,13 +52,32 @@ def pareto_chart(rows: pd.DataFrame, palette: Palette, metric: Metric = LOSS) ->
     layers = [
         base.mark_line(color=palette.ink, strokeWidth=2.8).encode(x=x, y=y),
         dot.encode(x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips]),
-        _names(frames, drawn, x, y, palette),
+        *_planned(frames, drawn, planned, x, y, palette),
+        _names(frames, drawn, planned, x, y, palette),
         _message(frames, drawn, name, palette, metric),
     ]
     if drawn["loss_low"].notna().any():
         low = alt.Y("loss_low:Q", scale=position_scale(y_domain, log=log))
         layers.insert(0, base.mark_area(color=palette.ink, opacity=0.12).encode(x=x, y=low, y2="loss_high:Q"))
     return Figure(alt.layer(*layers, height=_HEIGHT), frames)
+
+
+def _planned(
+    frames: Frames, drawn: pd.DataFrame, planned: float | None, x: alt.X, y: alt.Y, palette: Palette
+) -> list[alt.Chart]:
+    """The plan as a larger point with its name."""
+    rows = drawn[(_decades_above(drawn, planned)).abs() < _ROUNDING]
+    base = frames.chart("planned", rows.assign(said="this plan, N " + rows["params_text"])).encode(x=x, y=y)
+    name = base.mark_text(align="left", dx=8, dy=-13, fontSize=13, fontWeight="bold", color=palette.accent)
+    return [
+        base.mark_point(color=palette.accent, filled=True, size=130, opacity=1, shape="diamond"),
+        name.encode(text="said:N"),
+    ]
+
+
+def _decades_above(drawn: pd.DataFrame, planned: float | None) -> pd.Series:
+    """Powers of ten of compute between the plan and each row; infinite without a plan."""
+    return np.log10(drawn["flops"] / planned) if planned else pd.Series(math.inf, drawn.index)
 
 
 def cost_column(rows: pd.DataFrame) -> str:
@@ -118,10 +141,13 @@ def _moves(here: float, there: float, metric: Metric) -> str:
     return f"{metric.title} {word} from {format_number(here)} to {format_number(there)}"
 
 
-def _names(frames: Frames, drawn: pd.DataFrame, x: alt.X, y: alt.Y, palette: Palette) -> alt.Chart:
-    """Sizes of models along the line, above it on the right, where a falling line leaves room."""
+def _names(
+    frames: Frames, drawn: pd.DataFrame, planned: float | None, x: alt.X, y: alt.Y, palette: Palette
+) -> alt.Chart:
+    """Sizes of models along the line, above it on the right, where a falling line leaves room; none at the plan's."""
     inner = np.linspace(0, len(drawn) - 1, _NAMED + 2).round().astype(int)[1:-1] if len(drawn) else np.zeros(0, int)
     known = drawn.iloc[np.unique(inner)].dropna(subset=["params"])
+    known = known[~_decades_above(known, planned).between(*_PLAN_NAMED)]
     rows = known.assign(text="N " + known["params_text"])
     base = frames.chart("names", rows)
     mark = base.mark_text(align="left", dx=4, dy=-11, fontSize=12, color=palette.ink)

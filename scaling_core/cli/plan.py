@@ -16,9 +16,11 @@ from scaling_core.cli.options import add_files, add_fit_options, add_law, fit_ta
 from scaling_core.cli.output import json_text, show
 from scaling_core.cli.scenario import add_scenario, overridden, scenario_of
 from scaling_core.errors import UserError
+from scaling_core.fitting import FitResult
 from scaling_core.fitting.diagnostics import diagnose
 from scaling_core.fitting.judged import JudgedFit
 from scaling_core.planning import PUBLISHED, Basis, basis_of_fit, basis_of_published, get_published, plan
+from scaling_core.planning.downstream import Downstream, downstream
 from scaling_core.planning.figures import duration, energy, hours, money, passes, rate, saving, size
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
@@ -35,6 +37,11 @@ def add(commands: Any) -> None:
     add_fit_options(parser)
     parser.add_argument("--fit", metavar="FIT.json", help="a fit written by `fit --json`")
     parser.add_argument("--published", metavar="NAME", help=f"published constants: {', '.join(PUBLISHED)}")
+    parser.add_argument(
+        "--downstream", action="append", default=[], metavar="FIT.json",
+        help="a fit from the loss to a metric: what the plan reaches of it, and --as-good-as 'accuracy 60%%' "
+        "(repeatable)",
+    )  # fmt: skip
     add_scenario(parser)
     parser.set_defaults(command=run, level=None)  # so that a level that is said is told from the usual one
 
@@ -42,7 +49,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the plan."""
     basis, look = _basis(options)
-    scenario = scenario_of(options, basis)
+    mappings = _mappings(options, basis)
+    scenario = scenario_of(options, basis, mappings)
     basis = replace(basis, doubts=look(scenario.flops))
     metric = basis.metric
     answer = plan(basis, scenario)
@@ -50,7 +58,12 @@ def run(options: argparse.Namespace) -> None:
         print(f"note: {', '.join(instead)} in place of what {options.scenario} says", file=sys.stderr)
     for doubt in asked_back(options.budget or "", scenario.flops):
         print(f"note: {doubt}", file=sys.stderr)
-    show(json_text(answer.to_json(metric)) if options.json else _text(answer, metric, basis, scenario))
+    further = [(fit.metric, downstream(fit, answer)) for fit in mappings]
+    if options.json:
+        said = {"downstream": [{"metric": m.text, **d._asdict()} for m, d in further]} if further else {}
+        show(json_text({**answer.to_json(metric), **said}))
+    else:
+        show(_text(answer, metric, basis, scenario, further))
 
 
 _EXTRAS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
@@ -81,7 +94,9 @@ def _machine(scenario: Scenario) -> list[str]:
     return [f"  {'machine':<22} {float(terms.n_gpus):,.0f} × {terms.hardware.name}, {used} of the peak{costs}"]
 
 
-def _text(answer: Plan, metric: Metric, basis: Basis, scenario: Scenario) -> str:
+def _text(
+    answer: Plan, metric: Metric, basis: Basis, scenario: Scenario, further: list[tuple[Metric, Downstream]]
+) -> str:
     def between(name: str, write: Any) -> str:
         low_high = answer.intervals.get(name)
         return f" ({write(low_high[0])} to {write(low_high[1])})" if low_high else ""
@@ -98,6 +113,10 @@ def _text(answer: Plan, metric: Metric, basis: Basis, scenario: Scenario) -> str
         value, ends = _shown(answer, metric)
         lines[-1] = f"  {metric.title:<22} {format_number(value, 4)}"
         lines[-1] += f" ({format_number(ends[0], 4)} to {format_number(ends[1], 4)})" if ends else ""
+    lines += [
+        f"  {m.title:<22} {format_number(d.value, 4)} ({format_number(d.low, 4)} to {format_number(d.high, 4)})"
+        for m, d in further
+    ]
     lines += _machine(scenario)
     lines += [
         f"  {title:<22} {write(value)}{between(name, write)}"
@@ -122,6 +141,17 @@ def _basis(options: argparse.Namespace) -> tuple[Basis, Callable[[float | None],
     table = load_measured(options)
     fit = fit_table(options, table)
     return basis_of_fit(fit), lambda flops: JudgedFit(fit, diagnose(table, fit, flops)).verdict.reasons
+
+
+def _mappings(options: argparse.Namespace, basis: Basis) -> list[FitResult]:
+    """Fits from the loss to a metric, which only a law of loss can be followed by."""
+    mappings = [_read_fit(Path(path)).fit for path in options.downstream]
+    if mappings and basis.metric != LOSS:
+        raise UserError(
+            f"This law is of {basis.metric.title}: it gives no loss to read a metric off.", where="--downstream",
+            fix="Plan with a law of loss.",
+        )  # fmt: skip
+    return mappings
 
 
 def _read_fit(path: Path) -> JudgedFit:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scaling_core.cli import values
 from scaling_core.errors import UserError
-from scaling_core.fitting import DEFAULT_LEVEL
+from scaling_core.fitting import DEFAULT_LEVEL, FitResult
 from scaling_core.planning import PRECISIONS, Basis, Budget, Demand, Scenario, Terms, get_hardware
 from scaling_core.planning.budget import DEFAULT_MFU
 from scaling_core.planning.goal import example, read_goal
@@ -66,8 +67,10 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--price", type=values.price, metavar="X", help="dollars an accelerator-hour")
 
 
-def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
+def scenario_of(options: argparse.Namespace, basis: Basis, mappings: Sequence[FitResult] = ()) -> Scenario:
     """Return the scenario that the options say, on top of a saved one where that is given.
+
+    ``mappings``, fits from the loss to another metric, let a goal be of that metric.
 
     Raises
     ------
@@ -80,12 +83,12 @@ def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
         what = "A plan needs a budget." if not given else f"{len(given)} budgets are given."
         raise UserError(what, fix=f"Give one of {spelt}.")
     if options.scenario is not None:
-        return _changed(Scenario.from_json(_read(options.scenario)), options, basis)
+        return _changed(Scenario.from_json(_read(options.scenario)), options, _loss(options, basis, mappings))
     terms = _terms(options, None)
     return Scenario(
         _flops(options, terms or _default_terms()),
         DEFAULT_LEVEL if options.level is None else options.level,
-        loss=_loss(options, basis),
+        loss=_loss(options, basis, mappings),
         params=options.params,
         unique_tokens=options.unique_tokens or math.inf,
         demand=_demand(options, Demand()),
@@ -93,10 +96,10 @@ def scenario_of(options: argparse.Namespace, basis: Basis) -> Scenario:
     )
 
 
-def _changed(saved: Scenario, options: argparse.Namespace, basis: Basis) -> Scenario:
+def _changed(saved: Scenario, options: argparse.Namespace, loss: float | None) -> Scenario:
     """The saved scenario with what other options say in place of its own."""
     terms = _terms(options, saved.terms)
-    flops, loss = _flops(options, terms or _default_terms()), _loss(options, basis)
+    flops = _flops(options, terms or _default_terms())
     if flops is None and loss is None:
         flops, loss = saved.flops, saved.loss
     own = {"level": options.level, "params": options.params, "unique_tokens": options.unique_tokens}
@@ -115,11 +118,11 @@ def _spelt(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _loss(options: argparse.Namespace, basis: Basis) -> float | None:
+def _loss(options: argparse.Namespace, basis: Basis, mappings: Sequence[FitResult]) -> float | None:
     if options.as_good_as is None:
         return None if options.loss is None else _loss_itself(options.loss, basis)
     refuse_a_size_as_goal(options.as_good_as)
-    return read_goal(options.as_good_as, basis)
+    return read_goal(options.as_good_as, basis, mappings)
 
 
 def _loss_itself(loss: float, basis: Basis) -> float:

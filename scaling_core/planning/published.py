@@ -82,6 +82,7 @@ PUBLISHED: dict[str, PublishedLaw] = {
                 "and N leaves embeddings out (Pearce & Song 2024, arXiv 2406.12907).",
                 "Has no irreducible loss.",
             ),
+            ranges=(("params", (768.0, 1.5e9)), ("tokens", (2.2e7, 2.3e10))),
         ),
         PublishedLaw(
             "gadre_c4",
@@ -101,6 +102,7 @@ PUBLISHED: dict[str, PublishedLaw] = {
                 "Measures a model by its FLOPs per token M = 0.1715·C^0.5243; read here as N = M/6, "
                 "which leaves attention out.",
             ),
+            ranges=(("flops", (1e17, 3e20)),),
             split=(0.1715 / 6, 0.5243),
         ),
         PublishedLaw(
@@ -113,6 +115,7 @@ PUBLISHED: dict[str, PublishedLaw] = {
                 "D = 0.299·C^0.537; the constants printed in the text (0.29, 0.53) are rounded too far to give the "
                 "paper's own 402B parameters.",
             ),
+            ranges=(("flops", (6e18, 1e22)),),
             split=(1 / (6 * 0.299), 1 - 0.537),
         ),
         PublishedLaw(

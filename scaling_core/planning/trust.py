@@ -14,6 +14,7 @@ from scaling_core.planning.allocation import best_for_compute, cheapest_for_loss
 from scaling_core.planning.answers import MAX_SEARCHED_DRAWS, relative_price
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.figures import beyond_by
+from scaling_core.planning.frontier import times_beyond
 from scaling_core.planning.plan import Plan, plan
 from scaling_core.planning.scenario import Scenario
 from scaling_core.planning.surface import Surface
@@ -114,14 +115,26 @@ def _waste(drawn: Surface, scenario: Scenario, size: float) -> Array:
         return np.asarray(lifetime_cost(params, drawn.tokens_for(params, loss), served, price) / least - 1)
 
 
+def _far_off(basis: Basis, flops: float) -> float:
+    """How many times a budget lies beyond the runs of a law, either way; 1 inside them or where they are not known."""
+    extent = basis.ranges.get("flops")
+    if extent is None or not np.isfinite(flops):
+        return 1.0
+    times = times_beyond(flops, extent)
+    return max(times, 1 / times)
+
+
 def _others(basis: Basis, scenario: Scenario, answer: Plan, others: Sequence[Basis]) -> list[Check]:
     """The widest disagreement in N among laws: each asked for its own best size, whatever size was typed.
 
-    A goal is put only to laws of the same metric: a loss means nothing to a law of accuracy.
+    A goal is put only to laws of the same metric: a loss means nothing to a law of accuracy. A law whose own runs lie
+    far farther from this budget than those behind the plan has nothing to say against it.
     """
     sizes = {}
     for other in others:
         if scenario.loss is not None and other.metric != basis.metric:
+            continue
+        if _far_off(other, answer.flops) > _VERY_FAR * _far_off(basis, answer.flops):
             continue
         try:
             said = plan(replace(other, draws=other.draws[:0]), replace(scenario, params=None)).params

@@ -80,8 +80,12 @@ def _what(answer: Plan, strong: Strong) -> str:
 
 
 def _reached(answer: Plan, strong: Strong, metric: Metric) -> str:
+    return f"{metric.title} {reached(answer, metric, strong)}"
+
+
+def reached(answer: Plan, metric: Metric = LOSS, strong: Strong = str) -> str:
     """The metric that is reached with its interval, low end first: where higher is better, that is the costlier."""
-    text = f"{metric.title} {strong(metric.text_of(answer.loss))}"
+    text = strong(metric.text_of(answer.loss))
     pair = answer.intervals.get("loss")
     if not pair:
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from app_helpers import calm, rows, url, words
 from ladder_file import ladder_csv
@@ -23,6 +24,7 @@ from scaling_core.planning import (
     get_published,
     plan,
 )
+from scaling_core.planning.downstream import loss_for
 from scaling_core.planning.figures import hours as written_hours
 from scaling_core.planning.hardware import Hardware
 from scaling_core.records import Records
@@ -202,6 +204,35 @@ def test_no_section_breaks_where_the_law_has_no_split(open_page, section: str) -
     at = open_page("plan", closer=section)
     assert not at.exception
     assert "not your doing" not in words(at.error)
+
+
+def test_an_accuracy_is_reached_where_a_mapping_is_kept(open_page, workspace) -> None:
+    runs = load([Upload("grid.csv", ladder_csv().encode())])
+    runs.frame["accuracy"] = 1 - (0.85 - 2.08 * np.exp(-0.756 * runs.frame["loss"]))
+    mapping = fit(get_law("metric-exponential"), runs.measured_by("accuracy"), get_objective("mse-log"), resamples=20)
+    at = open_page("plan", basis="besiroglu", goal="accuracy 55%")
+    assert "keep that fit" in words(at.error)
+    Records(workspace).save("fit", "to accuracy", mapping.to_json())
+    at = calm(open_page("plan", basis="besiroglu", goal="accuracy 55%"))
+    assert f"A loss of :primary[{loss_for(mapping, 0.45):.3f}] takes" in answer(at)
+    assert "accuracy at this loss: 0.550 (" in words(at.markdown).replace("**", "")
+
+
+def test_scenarios_say_what_they_save_and_how_sure_that_is(open_page, grid: str) -> None:
+    at = calm(open_page("plan", runs=grid, closer="keep", budget="1e22", demand="1T"))
+    shown = at.dataframe[0].value["This one"]
+    assert "%" in shown["saved over its life"]
+    assert all("–" in shown[name] for name in ("parameters", "tokens", "loss"))
+    assert shown["accelerator"] == "256 × H100 SXM 80GB, 40% MFU"
+
+
+def test_a_rule_that_says_nothing_is_no_row(open_page) -> None:
+    """Kaplan et al.'s rule of the learning rate falls below zero from some 12B parameters on."""
+    at = calm(open_page("plan", basis="besiroglu", budget="1e24", closer="sizes"))
+    (table,) = at.table
+    assert "Kaplan et al." not in table.value.index
+    assert (table.value["learning rate"].str.len() > 0).all()
+    assert "Kaplan et al. say nothing here" in words(at.caption)
 
 
 def test_a_kept_fit_can_be_planned_with(open_page, grid: str, workspace) -> None:

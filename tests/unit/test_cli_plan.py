@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from made_runs import chinchilla_runs, fitted
 
 from scaling_core.cli import main
+from scaling_core.fitting import FitResult
+from scaling_core.fitting.finding import Finding
+from scaling_core.fitting.judged import JudgedFit
 from scaling_core.planning import Demand, Scenario, Terms, basis_of_published, get_hardware, get_published, plan
+from scaling_core.planning.downstream import loss_for
 
 SARDANA = ["plan", "--published", "devries_sardana"]
 BASIS = basis_of_published(get_published("devries_sardana"))
@@ -116,3 +122,56 @@ def test_a_budget_out_of_proportion_is_asked_about(capsys: Capture) -> None:
     assert main([*SARDANA, "--budget", "5"]) == 0
     said = capsys.readouterr()
     assert "Did you mean 5e21?" in said.err
+
+
+@pytest.fixture(scope="module")
+def mapping(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, FitResult]:
+    """A file of a fit from the loss to an accuracy, and the fit."""
+    runs = chinchilla_runs()
+    runs.frame["accuracy"] = 1 - (0.85 - 2.08 * np.exp(-0.756 * runs.frame["loss"]))
+    made = fitted(runs.measured_by("accuracy"), "metric-exponential", "mse-log", 20)
+    path = tmp_path_factory.mktemp("fit") / "accuracy.json"
+    path.write_text(json.dumps(made.to_json()))
+    return str(path), made
+
+
+def test_an_accuracy_is_a_goal_where_a_mapping_is_given(capsys: Capture, mapping: tuple[str, FitResult]) -> None:
+    path, fit = mapping
+    found = report(capsys, "--as-good-as", "accuracy 55%", "--downstream", path)
+    assert found["loss"] == pytest.approx(loss_for(fit, 0.45), rel=1e-9)
+    (reached,) = found["downstream"]
+    assert reached["metric"] == "accuracy:higher:1"
+    assert reached["value"] == pytest.approx(0.55, abs=1e-9)
+    assert reached["low"] <= 0.55 <= reached["high"]
+    assert main([*SARDANA, "--flops", "1e23", "--downstream", path]) == 0
+    assert "  accuracy               0." in capsys.readouterr().out
+
+
+def test_a_law_of_loss_is_no_mapping(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "law.json"
+    path.write_text(json.dumps(fitted(chinchilla_runs()).to_json()))
+    assert main([*SARDANA, "--flops", "1e23", "--downstream", str(path)]) == 2
+    assert "does not read a loss" in capsys.readouterr().err
+
+
+def test_a_file_of_a_fit_carries_what_was_found_of_it(capsys: Capture, tmp_path: Path) -> None:
+    found = (Finding("far", "doubt", "One run lies far off."),)
+    path = tmp_path / "fit.json"
+    path.write_text(json.dumps(JudgedFit(fitted(chinchilla_runs()), found).to_json()))
+    assert main(["plan", "--fit", str(path), "--flops", "1e22"]) == 0
+    assert "The fit behind this plan is doubtful: One run lies far off." in capsys.readouterr().out
+
+
+def test_a_level_beside_a_scenario_takes_the_place_of_its_own(capsys: Capture, tmp_path: Path) -> None:
+    fit, saved = tmp_path / "fit.json", tmp_path / "scenario.json"
+    fit.write_text(json.dumps(fitted(chinchilla_runs(0.01), resamples=60).to_json()))
+    saved.write_text(json.dumps(Scenario(1e22, level=0.5).to_json()))
+    widths = []
+    for level in ([], ["--level", "0.9"]):
+        assert main(["plan", "--fit", str(fit), "--scenario", str(saved), *level, "--json"]) == 0
+        out = capsys.readouterr()
+        answer = json.loads(out.out)
+        widths.append((answer["interval_level"], answer["intervals"]["loss"][1] - answer["intervals"]["loss"][0]))
+        assert ("--level in place" in out.err) is bool(level)
+    assert [level for level, _ in widths] == [0.5, 0.9]
+    assert widths[1][1] > widths[0][1]

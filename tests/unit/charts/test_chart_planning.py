@@ -36,6 +36,7 @@ from scaling_core.planning import (
     get_published,
     plan,
 )
+from scaling_core.planning.figures import size
 from scaling_core.planning.lifetime import crossover
 from scaling_core.planning.repeats import effective, no_return
 from scaling_core.planning.valley import ZONES, valley, zone
@@ -475,3 +476,15 @@ def test_labels_on_a_log_axis_stay_where_there_is_room() -> None:
     np.testing.assert_allclose(apart_on_log(values, (1.0, 1000.0), 0.05), values)
     close = apart_on_log(np.array([30.0, 30.0, 30.0]), (1.0, 1000.0), 0.05)
     np.testing.assert_allclose(-np.diff(np.log10(close)) / 3, [0.05, 0.05])
+
+
+def test_the_plan_stands_on_the_line_of_costs_under_its_name() -> None:
+    rows = costs()
+    chart = pareto_chart(rows, LIGHT, planned=BUDGET)
+    (planned,) = chart.frames.by_name["planned"].to_dict("records")
+    here = rows[np.isclose(rows["flops"], BUDGET)].iloc[0]
+    assert (planned["flops"], planned["loss"]) == (here["flops"], here["loss"])
+    assert planned["said"] == f"this plan, N {size(here['params'])}"
+    others = chart.frames.by_name["names"]["flops"]
+    assert not np.log10(others / BUDGET).between(-0.3, 0.7).any()
+    assert pareto_chart(rows, LIGHT).frames.by_name["planned"].empty
