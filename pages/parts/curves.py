@@ -8,7 +8,7 @@ import streamlit as st
 from pages.parts import data, frame, state
 from scaling_core.charts.axes import column_title
 from scaling_core.charts.curve_lines import SMOOTH, CurveLines, CurveView, along, curve_lines, measured
-from scaling_core.charts.curves import ZOOM, axis_title, curves_chart, zoomed
+from scaling_core.charts.curves import ZOOM, axis_title, beyond_text, curves_chart, zoomed
 from scaling_core.charts.figure import Figure
 from scaling_core.runs import RunTable
 
@@ -113,5 +113,6 @@ def _said(drawn: CurveLines, view: CurveView) -> None:
             )
         if drawn.left_out:
             parts.append(f"{drawn.left_out:,} runs are not drawn; those that are lie evenly among them.")
+        parts.append(frame.plain(beyond_text(drawn, view)))
         parts.append("Drag across the chart to see a part with more of its points." if not view.span else "")
         st.caption(" ".join(p for p in parts if p))

@@ -9,7 +9,7 @@ from scaling_core.charts.axes import View, column_title, even_ticks, field_name,
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.curve_lines import SMOOTH, CurveLines, CurveView
 from scaling_core.charts.figure import Figure
-from scaling_core.charts.outside import robust_domain
+from scaling_core.charts.outside import Domain, robust_domain
 from scaling_core.charts.palette import Palette
 from scaling_core.planning.figures import duration
 
@@ -23,6 +23,8 @@ _REACHED = 3
 _LETTER, _SYMBOL, _LONGEST_ENTRY = 7, 42, 180
 #: Lines that the cursor names one by one; of more it names the lowest, the middle and the highest.
 MOST_NAMED = 12
+#: Runs that leave the chart and are named.
+_NAMED_BEYOND = 2
 #: From here on steps are read as whole numbers.
 _MANY_STEPS = 100
 #: Lines beyond which each is thin; bands beyond which each is faint.
@@ -37,17 +39,34 @@ def curves_chart(drawn: CurveLines, view: CurveView, palette: Palette) -> Figure
     With smoothing the smoothed lines are drawn, the points as logged faintly behind.
     """
     axes = View(view.x, view.y, view.log_x, view.log_y)
-    shown = drawn.means[["low", "high"]].to_numpy().ravel() if view.grouped else drawn.lines[SMOOTH]
     across = drawn.lines["x"] if view.span is None else pd.Series(view.span)
-    canvas = Canvas(
-        axes, robust_domain(across, log=view.log_x, pad=0.01), robust_domain(shown, log=view.log_y), palette
-    )
+    canvas = Canvas(axes, robust_domain(across, log=view.log_x, pad=0.01), _y_domain(drawn, view), palette)
     lines = drawn.lines.rename(columns={"x": view.x, "y": view.y})
     layers = _bands(canvas, drawn, view) if view.grouped else _lines(canvas, lines, drawn, view)
     if len(drawn.readings):
         layers.append(_cursor(canvas, drawn, view))
     # The last label of the axis stands half beyond it.
     return Figure(alt.layer(*layers, height=_HEIGHT, padding={"left": 0, "top": 5, "right": 20}), canvas.frames)
+
+
+def _y_domain(drawn: CurveLines, view: CurveView) -> Domain:
+    shown = drawn.means[["low", "high"]].to_numpy().ravel() if view.grouped else drawn.lines[SMOOTH]
+    return robust_domain(shown, log=view.log_y)
+
+
+def beyond_text(drawn: CurveLines, view: CurveView) -> str:
+    """Say which runs leave the chart at its top or bottom, and how far they reach; empty where all are inside."""
+    if view.grouped:
+        return ""
+    low, high = _y_domain(drawn, view)
+    values = drawn.lines.set_index("run")[SMOOTH]
+    out = values[(values < low) | (values > high)]
+    farthest = out.groupby(level=0, sort=False).agg(lambda of_run: of_run.iloc[(of_run - low).abs().argmax()])
+    if farthest.empty:
+        return ""
+    told = [f"{run} to {format_value(view.y, float(value))}" for run, value in farthest.head(_NAMED_BEYOND).items()]
+    more = f" and {len(farthest) - _NAMED_BEYOND} more" if len(farthest) > _NAMED_BEYOND else ""
+    return f"Beyond the chart, so that the others can be told apart: {'; '.join(told)}{more}."
 
 
 def axis_title(name: str, reaches: float = 0.0) -> str:

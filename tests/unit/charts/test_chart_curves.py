@@ -17,7 +17,7 @@ from scaling_core.charts.curve_lines import (
     run_settings,
     smoothed,
 )
-from scaling_core.charts.curves import curves_chart, readout, zoomed
+from scaling_core.charts.curves import beyond_text, curves_chart, readout, zoomed
 from scaling_core.charts.palette import DARK, LIGHT
 from scaling_core.charts.thinning import bin_width, points_kept
 from scaling_core.runs import Upload, load
@@ -207,3 +207,14 @@ def test_time_is_written_in_the_unit_that_suits_it(reaches: float, title: str, t
 def test_names_with_numbers_stand_in_the_order_of_their_numbers() -> None:
     names = pd.DataFrame({"run": ["run 10", "run 9", "a", "run 1"]})
     assert group_by(names, "run", LIGHT).order == ["a", "run 1", "run 9", "run 10"]
+
+
+def test_a_run_that_leaves_the_chart_is_said() -> None:
+    step = np.tile(np.arange(1.0, 101), 3)
+    curves = pd.DataFrame({"run": np.repeat(["a", "b", "c"], 100), "step": step, "loss": 2 - step / 1e3})
+    curves.loc[150:152, "loss"] = [900.0, 1e6, 20.0]
+    drawn = curve_lines(curves, curves[["run"]], CurveView(color="run"), LIGHT)
+    said = beyond_text(drawn, CurveView(color="run"))
+    assert said == "Beyond the chart, so that the others can be told apart: b to 1e6."
+    curves.loc[150:152, "loss"] = 2.0
+    assert beyond_text(curve_lines(curves, curves[["run"]], CurveView(), LIGHT), CurveView()) == ""
