@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
     """Counts, compute, losses, speed and provenance; ``found`` is what ``evaluate`` measured."""
-    spec, counts = run.spec, run.kind.count(run.spec.model, run.source.shape)
+    spec, learner = run.spec, run.learner
+    source, counts = learner.source, learner.kind.count(spec.model, learner.source.shape)
     validated = {name: value for name, value in found.items() if name not in ("tokens", "loss")}
     return {
         "run": spec.name,
@@ -28,26 +29,26 @@ def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
         "context": spec.model.context,
         "n_params": counts.fitted,
         "counts": asdict(counts) | {"total": counts.total},
-        "tokens": run.tokens,
-        "unique_tokens": min(run.tokens, run.source.unique_tokens),
-        "steps": run.step,
-        "flops": run.tokens * run.flops_per_token,
+        "tokens": learner.tokens,
+        "unique_tokens": min(learner.tokens, source.unique_tokens),
+        "steps": learner.step,
+        "flops": learner.tokens * learner.flops_per_token,
         # An example with a label is no token: its weights are used at many places.
-        "flops_6nd": 6.0 * counts.fitted * run.tokens if run.source.shape.kind == "text" else None,
+        "flops_6nd": 6.0 * counts.fitted * learner.tokens if source.shape.kind == "text" else None,
         "loss": found["loss"],
         **validated,
         "validation_tokens": found["tokens"],
-        "train_loss": run.last_loss,
-        "entropy": run.source.entropy,
+        "train_loss": run.book.last_loss,
+        "entropy": source.entropy,
         **_speed(run),
         "seed": spec.seed,
         "schedule": spec.optimiser.schedule,
         "optimiser": asdict(spec.optimiser),
         "start": _start(run),
         "tuned_from": run.tuned_from,
-        "shape": asdict(run.source.shape),
+        "shape": asdict(source.shape),
         "ended_early": run.ended_early,
-        "data": dict(run.source.provenance),
+        "data": dict(source.provenance),
         "torch": torch.__version__,
         "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
@@ -59,20 +60,22 @@ def _speed(run: Run) -> dict[str, Any]:
     Seconds are those of the clock. ``core_share`` says how many cores it had meanwhile (1 is one core all the time);
     on a busy machine it is lower, and speed and MFU with it.
     """
-    own = run.tokens - run.origin * run.spec.optimiser.batch_tokens
-    speed = own / run.seconds if run.seconds > 0 else None
-    power = {"energy_j": run.energy} if run.energy == run.energy and run.energy > 0 else {}
+    learner, book = run.learner, run.book
+    own = learner.tokens - book.origin * run.spec.optimiser.batch_tokens
+    on_processor = learner.device.type == "cpu"
+    speed = own / book.seconds if book.seconds > 0 else None
+    power = {"energy_j": book.energy} if book.energy == book.energy and book.energy > 0 else {}
     return {
         "own_tokens": own,
-        "seconds": run.seconds,
-        "core_share": run.core_seconds / run.seconds if run.on_processor and run.seconds > 0 else None,
+        "seconds": book.seconds,
+        "core_share": book.core_seconds / book.seconds if on_processor and book.seconds > 0 else None,
         "tokens_per_second": speed,
-        "mfu": run.mfu(speed) if speed else None,
-        "peak_flops_measured": run.peak,
-        "peak_memory_bytes": peak_memory_bytes(run.device),
-        "device": str(run.device),
-        "device_name": torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else "cpu",
-        "precision": run.precision.name,
+        "mfu": book.mfu(speed) if speed else None,
+        "peak_flops_measured": book.peak,
+        "peak_memory_bytes": peak_memory_bytes(learner.device),
+        "device": str(learner.device),
+        "device_name": torch.cuda.get_device_name(learner.device) if learner.device.type == "cuda" else "cpu",
+        "precision": learner.precision.name,
         "processes": run.ring.size,
         **power,
     }
@@ -81,4 +84,4 @@ def _speed(run: Run) -> dict[str, Any]:
 def _start(run: Run) -> dict[str, Any] | None:
     if not run.spec.start.folder:
         return None
-    return asdict(run.spec.start) | {"step": run.origin}
+    return asdict(run.spec.start) | {"step": run.book.origin}

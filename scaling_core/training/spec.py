@@ -188,6 +188,11 @@ class TrainSpec:
         """Steps from nothing to the end, a trunk's included."""
         return math.ceil(self.tokens / self.optimiser.batch_tokens)
 
+    @property
+    def schedule_steps(self) -> int | None:
+        """Steps that the schedule knows of: a trunk has no end."""
+        return None if self.role == "trunk" else self.steps
+
     def to_json(self) -> str:
         """The specification as JSON."""
         return json.dumps(asdict(self), indent=1)
