@@ -120,7 +120,7 @@ def report_cell(size: str, tokens: int, split: Split) -> float:
     printed = PRINTED[size][BUDGETS.index(tokens)]
     columns = " ".join(f"{bits:8.3f}" for bits in found.values())
     off = found["ours"] - printed
-    print(f"{size:>6} {tokens:>10,} {printed:8.3f} {columns} {off:+9.3f}", flush=True)
+    print(f"{size:>6} {tokens:>10,} {printed:8.3f} {columns} {off:+11.3f}", flush=True)
     return off
 
 
@@ -132,7 +132,7 @@ def report_plain(split: Split) -> None:
         found = measured(plain(shape_of(size), rate, steps), split, steps)
         columns = " ".join(f"{bits:8.3f}" for bits in found.values())
         off = found["ours"] - printed
-        print(f"{size:>6} {tokens:>10,} {printed:8.3f} {columns} {off:+9.3f}   plain GPT-2 style, rate {rate:g}")
+        print(f"{size:>6} {tokens:>10,} {printed:8.3f} {columns} {off:+11.3f}   plain GPT-2 style, rate {rate:g}")
 
 
 def cells(asked: list[str]) -> list[tuple[str, int]]:
@@ -165,7 +165,7 @@ def main() -> None:
     print(machine() + f", torch {torch.__version__}, 1 thread")
     split = split_files()
     report_difficulty(split)
-    print(f"\n{'size':>6} {'tokens':>10} {'printed':>8} " + " ".join(f"{n:>8}" for n in SETS) + "  ours off")
+    print(f"\n{'size':>6} {'tokens':>10} {'printed':>8} " + " ".join(f"{n:>8}" for n in SETS) + "  difference")
     asked = cells(list(options.cells))
     off = [report_cell(size, tokens, split) for size, tokens in asked]
     print(f"{sum(o <= 0 for o in off)} of {len(off)} at or below the printed figure on our files")
