@@ -248,7 +248,7 @@ def _medians_around(values: Floats, begins: NDArray[np.intp], lengths: NDArray[n
 def _codes(frame: pd.DataFrame) -> NDArray[np.intp]:
     """Number the runs, those of one name in two files apart, shape (n,)."""
     files = run_codes(frame["file"])
-    return run_codes(frame["run"]) * (files.max(initial=0) + 1) + files
+    return np.asarray(run_codes(frame["run"]) * (files.max(initial=0) + 1) + files)
 
 
 def _off_centre(frame: pd.DataFrame) -> Reasons:

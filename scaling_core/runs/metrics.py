@@ -181,6 +181,6 @@ def measurable(frame: pd.DataFrame) -> list[str]:
         for c in frame.columns
         if c not in taken and c != "loss"
         if pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
-        if frame[c].nunique() > 1
+        if frame[c].min() < frame[c].max()
     ]
     return (["loss"] if frame["loss"].notna().any() else []) + own

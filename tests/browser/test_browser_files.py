@@ -1,9 +1,11 @@
 """Files that come and go: bad ones are refused in words, names are only text, and what is taken away can be used."""
 
 import csv
+import gzip
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,27 @@ def test_a_fit_taken_away_plans_the_same_on_the_command_line(
     assert said["intervals"].keys() == shown["intervals"].keys()
     for name, pair in said["intervals"].items():
         assert pair == pytest.approx(shown["intervals"][name], rel=1e-9), name
+
+
+def test_a_long_reading_shows_how_far_it_is_and_is_cancelled(page: Page, app_url: str) -> None:
+    line = (
+        b'{"run": "a", "params": 1000000, "tokens": 20000000, "step": 10, "loss": 3.25, "note": "as the others"}\n'
+    )
+    open_page(page, link(app_url, "", runs="pythia"), "Runs")
+    before, drawn = page.url, points(page, "runs_chart").count()
+    drop(page, ("long.jsonl.gz", gzip.compress(line * 1_000_000, 1)))  # little to send, and half a minute to read
+    panel = page.locator(".st-key-reading")
+    expect(panel.get_by_role("progressbar")).to_be_visible(timeout=PATIENCE_MS)
+    expect(panel).to_contain_text(re.compile(r"(Unpacking|Reading) long\.jsonl(\.gz)?: \d+%"))
+    expect(panel).to_contain_text(re.compile(r"[1-9]\d?%"), timeout=PATIENCE_MS)
+    assert page.url == before
+    assert points(page, "runs_chart").count() == drawn
+    panel.get_by_role("button", name="Cancel").click()
+    expect(panel).to_have_count(0, timeout=PATIENCE_MS)
+    script_ended(page)
+    expect(page.get_by_test_id("stFileUploaderFileName")).to_have_count(0)
+    assert page.url == before
+    assert points(page, "runs_chart").count() == drawn
+    drop(page, ("grid.csv", ladder_csv()))  # and the next file opens as ever
+    expect(page.locator(".st-key-strip")).to_contain_text("grid.csv", timeout=PATIENCE_MS)
+    expect(points(page, "runs_chart")).to_have_count(COUNT)
