@@ -14,6 +14,7 @@ import collections
 import faulthandler
 import gzip
 import io
+import json
 import random
 import resource
 import signal
@@ -44,13 +45,12 @@ _TABLE = pd.DataFrame(
     {"run": ["a", "a", "b"], "params": [1e6, 1e6, 2e6], "tokens": [1e8, 2e8, 2e8], "step": [1, 2, 2],
      "loss": [3.0, 2.8, 2.5], "lr": [0.1, 0.2, 0.1]}
 )  # fmt: skip
-_MEGATRON = b"""\
- > number of parameters on (tensor, pipeline) model parallel rank (0, 0): 162322944
- iteration      100/    1000 | consumed samples: 25600 | elapsed time per iteration (ms): 512.3 | lm loss: 6.51E+00 |
- validation loss at iteration 100 | lm loss value: 6.412345E+00 | lm loss PPL: 6.093E+02 |
- iteration      200/    1000 | consumed samples: 51200 | elapsed time per iteration (ms): 512.3 | lm loss: 5.81E+00 |
- validation loss at iteration 200 | lm loss value: 5.712345E+00 | lm loss PPL: 3.025E+02 |
-"""
+_CURVES = [
+    {"name": "a", "n_params": 1e6, "tokens": 3e8, "losses": [4.0, 3.5, 3.25], "val_losses": [3.75], "betas": [0.9, 1]},
+    {"name": "b", "n_params": 4e6, "final_loss": 3.0, "log": [{"step": 1, "loss": 4.0}, {"step": 2, "loss": 3.0}]},
+    {"name": "c", "n_params": 9e6, "steps": [1, 2], "curve": [[1, 4.0], [2, 3.5]], "results": {"losses": [3, 2]}},
+]
+_EXPORTED = {"columns": list(_TABLE), "not_finite": {"lr": {"inf": [0], "-inf": [2]}}, "data": _TABLE.values.tolist()}
 _HUGE = (b"9" * 400, b"\x00" * 64, b"\xff" * 9, b"\n" * 50, b'"', b"1e999", b"-", b"\xe2\x82", b"[" * 3000, b"{" * 3000,
          b"inf", b"nan", b",", b"\r", b"\t", b"\xef\xbb\xbf", b"\xff\xfe", b"A" * 70_000)  # fmt: skip
 
@@ -80,7 +80,19 @@ def samples() -> dict[str, bytes]:
         "litgpt.log": logs.LITGPT.encode(),
         "nanochat.log": logs.NANOCHAT.encode(),
         "modded.log": logs.MODDED.encode(),
-        "megatron.log": _MEGATRON,
+        "megatron.log": logs.MEGATRON.encode(),
+        "olmo.log": logs.OLMO.encode(),
+        "olmo_core.log": logs.OLMO_CORE.encode(),
+        "autoresearch.log": logs.autoresearch(5).encode(),
+        "titan.log": logs.TITAN.encode(),
+        "llmc.log": logs.LLMC.encode(),
+        "trainer.log": logs.trainer_printed(30).encode(),
+        "bars.log": logs.bars_with_loss().encode(),
+        "summaries.txt": logs.SUMMARIES.encode(),
+        "curves.json": json.dumps(_CURVES).encode(),
+        "curves.jsonl": b"\n".join(json.dumps(run).encode() for run in _CURVES),
+        "exported.json": json.dumps(_EXPORTED).encode(),
+        "sheets.xlsx": _bytes(_sheets),
         "metrics.csv": logs.LIGHTNING.encode(),
         "litgpt.csv": logs.LITGPT_CSV.encode(),
         "keras.csv": logs.KERAS.encode(),
@@ -89,7 +101,8 @@ def samples() -> dict[str, bytes]:
 
 
 def _packed(csv: bytes, made: dict[str, bytes]) -> dict[str, bytes]:
-    inside = {"a/metrics.csv": logs.LIGHTNING.encode(), "a/hparams.yaml": logs.HPARAMS.encode(), "b/table.csv": csv}
+    inside = {"a/metrics.csv": logs.LIGHTNING.encode(), "a/hparams.yaml": logs.HPARAMS.encode(), "b/table.csv": csv,
+              "b/config.toml": b"tokens_per_step = 4096\n[model]\nn_layer = 2\n"}  # fmt: skip
     inside |= {f"mlruns/{path}": text.encode() for path, text in trackers.mlruns_files().items()}
     zipped, tarred = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -111,6 +124,12 @@ def _bytes(write) -> bytes:
     sink = io.BytesIO()
     write(sink)
     return sink.getvalue()
+
+
+def _sheets(sink: io.BytesIO) -> None:
+    with pd.ExcelWriter(sink) as book:
+        for title in ("first", "second"):
+            _TABLE.to_excel(book, sheet_name=title, index=False)
 
 
 def readers_met() -> set[str]:

@@ -170,6 +170,8 @@ class WandbTableReader:
         """
         raw = _without_blank_rows(DelimitedReader().read(upload), upload.name)
         frame = raw.frame
+        if not {"Name", "State"} <= {*frame.columns}:  # damaged, so that its cells are separated otherwise
+            return raw
         names = _unique(frame["Name"].astype("str").fillna(""))
         states = frame["State"].astype("str").fillna("").str.strip().str.lower()
         noise = [c for c in frame.columns if c in _TABLE_NOISE or c in ("Name", "State") or frame[c].isna().all()]
