@@ -109,7 +109,8 @@ def _footer(now: Overrides) -> None:
         st.download_button(
             "Mapping file", json.dumps(now.to_json(), indent=1, ensure_ascii=False), "runs.mapping.json",
             "application/json", on_click="ignore", icon=":material/download:", key="export_mapping",
-            help="The command line reads it: --mapping runs.mapping.json.",
+            help="Dropped above, with its runs or after them, it is used again. The command line takes it, too: "
+            "--mapping runs.mapping.json.",
         )  # fmt: skip
 
 

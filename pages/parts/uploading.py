@@ -8,7 +8,7 @@ from itertools import count
 
 import streamlit as st
 
-from pages.parts import opening, state
+from pages.parts import mapping_file, opening, state
 from scaling_core.errors import UserError
 from scaling_core.runs import Upload, UploadStore, home, pack_folders
 from scaling_core.runs.gather import gather_usable
@@ -21,10 +21,11 @@ _NUMBERS = count(1)
 
 @dataclass(frozen=True)
 class _Taken:
-    """What came of files that were dropped: the hashes of those that were kept, and why others were refused."""
+    """What came of files that were dropped: hashes of those kept, why others were refused, and the mapping to use."""
 
     ids: tuple[str, ...]
     refused: tuple[UserError, ...]
+    mapping: str = ""
 
 
 def take(files: list[Upload], *, folder: bool) -> None:
@@ -37,14 +38,24 @@ def take(files: list[Upload], *, folder: bool) -> None:
         if not was_reading:
             state.open_runs(state.CONTROLS["runs"].default)
         return
+    files, said, damaged = mapping_file.taken_out(files)
+    st.session_state[_REFUSED] = tuple(damaged)
+    try:
+        if files:
+            _take_runs(files, folder, said)
+        elif said:
+            mapping_file.apply(said)
+    except UserError as error:  # a callback has no place on the page: the page says it
+        st.session_state[_REFUSED] = (*damaged, error)
+
+
+def _take_runs(files: list[Upload], folder: bool, said: mapping_file.Said | None) -> None:
     key = ("upload", str(next(_NUMBERS)))
     size, store = opening.weight(files), UploadStore(home())
     try:
-        _open(opening.do(key, lambda: _read(files, folder, size, store), size))
+        _open(opening.do(key, lambda: _read(files, folder, size, store, said), size))
     except opening.StillReading:
         st.session_state[_UNDER_WAY] = key
-    except UserError as error:  # a callback has no place on the page: the page says it
-        st.session_state[_REFUSED] = (error,)
 
 
 def adopt() -> None:
@@ -98,22 +109,40 @@ def refused() -> tuple[UserError, ...]:
 
 
 def _open(taken: _Taken) -> None:
-    st.session_state[_REFUSED] = taken.refused
+    st.session_state[_REFUSED] = (*refused(), *taken.refused)
     if taken.ids:
         state.open_runs(",".join(taken.ids))
+        state.put(map=taken.mapping)
 
 
-def _read(files: list[Upload], folder: bool, size: int, store: UploadStore) -> _Taken:
+def _read(
+    files: list[Upload], folder: bool, size: int, store: UploadStore, said: mapping_file.Said | None = None
+) -> _Taken:
     """Read files, understand them and keep them, in whichever thread."""
     with part(0.0, 0.7):
         found = gather_usable(pack_folders(files) if folder else files)
     if not found.kept:
         return _Taken((), found.refused)
     opened = opening.Opened(found.tables, found.notes, size)
-    with part(0.7, 0.9), suppress(UserError):  # the page says it, and asks what the columns mean
-        opened.add("", understand(found.tables, found.notes))
+    with part(0.7, 0.9):
+        mapping, misfit = _understand(opened, said)
     with part(0.9, 1.0, "Keeping the files"):
         ids = tuple(store.put(upload) for upload in found.kept)
     if all(store.name_of(i) == u.name for i, u in zip(ids, found.kept, strict=True)):  # not known by another name
         opening.keep(",".join(ids), opened)
-    return _Taken(ids, found.refused)
+    return _Taken(ids, (*found.refused, *misfit), mapping)
+
+
+def _understand(opened: opening.Opened, said: mapping_file.Said | None) -> tuple[str, tuple[UserError, ...]]:
+    """Make a table as a mapping file says, or if it does not fit, as one guesses; return the mapping that is used."""
+    misfit: tuple[UserError, ...] = ()
+    if said:
+        text = said.overrides.format()
+        try:
+            opened.add(text, understand(opened.gathered, opened.notes, said.overrides))
+            return text, ()
+        except UserError as error:
+            misfit = (said.misfit(error),)
+    with suppress(UserError):  # the page says it, and asks what the columns mean
+        opened.add("", understand(opened.gathered, opened.notes))
+    return "", misfit

@@ -22,7 +22,7 @@ UPLOADER, FOLDER, AS_FOLDER = "uploader", "folder_uploader", "as_folder"
 FORMATS = (
     "Tables: CSV, TSV, JSON, JSON Lines, Parquet, Excel. Trackers: TensorBoard, W&B, MLflow, trackio. "
     "Trainers: Hugging Face, Lightning, Keras, litgpt, nanoGPT, build-nanogpt, nanochat, modded-nanogpt, Megatron. "
-    "Any of them in ZIP, tar, gzip or zstd."
+    "Any of them in ZIP, tar, gzip or zstd. A mapping file says how to understand them."
 )
 
 

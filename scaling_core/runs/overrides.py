@@ -15,6 +15,7 @@ from scaling_core.runs.aliases import RATIO
 from scaling_core.runs.given import Given, is_given
 from scaling_core.runs.loss_units import check_loss_unit
 from scaling_core.runs.schema import COLUMNS
+from scaling_core.runs.upload import Upload
 from scaling_core.units import parse_quantity
 
 #: What a column of a file can be taken for: the canonical columns, and the ratio that stands in for ``tokens``.
@@ -23,6 +24,7 @@ _SETTINGS = ("loss_unit", "bytes_per_token")
 #: What a file of corrections says of itself.
 FILE_KIND, FILE_VERSION = "scaling-explorer mapping", 1
 _MAX_FILE = 5_000_000
+_BEFORE = 64  # marks of the encoding and space may stand before the first brace
 # An equals sign, semicolon or percent sign in a column's name must not be taken for ours; "/" may stay for eval/loss.
 _PLAIN = "/()[],.:@* "
 _NEED_BYTES = "Give the average number of bytes a token stands for, like 4.3."
@@ -153,6 +155,26 @@ class Overrides:
         except (ValueError, RecursionError):
             data = None
         return cls.from_json(data, path.name)
+
+    @classmethod
+    def from_upload(cls, upload: Upload) -> Overrides | None:
+        """Read a file that may be one of corrections, by what it says of itself; None if it is another.
+
+        Raises
+        ------
+        UserError
+            If it is one, and damaged.
+        """
+        is_small = len(upload.data) <= _MAX_FILE
+        if not is_small or b"{" not in upload.data[:_BEFORE] or FILE_KIND.encode() not in upload.data:
+            return None
+        try:
+            data = json.loads(upload.data)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(data, dict) or data.get("kind") != FILE_KIND:
+            return None
+        return cls.from_json(data, upload.name)
 
     def after(self, other: Overrides) -> Overrides:
         """Return these corrections on top of others: what both say, these decide."""

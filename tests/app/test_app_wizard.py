@@ -135,6 +135,37 @@ def test_the_file_of_a_mapping_gives_the_command_line_the_same_runs(opened, tmp_
     assert report["runs"] == 30
 
 
+def test_a_mapping_file_is_used_with_its_runs_or_after_them_and_refused_where_it_does_not_fit(open_page) -> None:
+    link = f"{GIVEN};product.tokens=batch*256*step"
+    runs = ("sweep.csv", sweep().encode(), "text/csv")
+    mapping = ("runs.mapping.json", json.dumps(Overrides.parse(link).to_json()).encode(), "application/json")
+    other = ("other.mapping.json", json.dumps(Overrides(columns={"loss": "nowhere"}).to_json()).encode(), "")
+    damaged = ("bad.json", mapping[1].replace(b'"version": 1', b'"version": 9'), "application/json")
+
+    def drop(at: AppTest, *files) -> AppTest:
+        return at.file_uploader(key="uploader").set_value(list(files)).run()
+
+    together = calm(drop(open_page(), runs, mapping))
+    assert url(together)["map"] == Overrides.parse(link).format()
+    assert len(rows(together, "run")) == 2 * len(SHAPES) * len(STEPS)
+
+    after = drop(open_page(), runs)
+    assert "map" not in url(after)
+    calm(drop(after, runs, mapping))
+    assert url(after)["map"] == url(together)["map"]
+
+    refused = drop(open_page(), runs, other)
+    assert "map" not in url(refused)
+    assert "These corrections do not fit the runs. There is no column “nowhere”" in words(refused.error)
+    assert "other.mapping.json for sweep.csv" in words(refused.error)
+    assert "Missing: **N**" in words(refused.markdown)
+
+    onto = drop(open_page("runs", runs="cerebras_gpt"), other)  # alone, it is tried on what is open
+    assert "do not fit the runs" in words(onto.error)
+    assert url(onto) == {"runs": "cerebras_gpt"}
+    assert "no file of column corrections" in words(drop(open_page(), damaged).error)
+
+
 def test_a_run_that_went_astray_is_flagged_and_left_out_only_where_asked(opened) -> None:
     link = f"{GIVEN};product.tokens=batch*256*step"
     at = calm(opened(sweep(astray=True), map=link))
