@@ -45,6 +45,14 @@ _TABLE = pd.DataFrame(
     {"run": ["a", "a", "b"], "params": [1e6, 1e6, 2e6], "tokens": [1e8, 2e8, 2e8], "step": [1, 2, 2],
      "loss": [3.0, 2.8, 2.5], "lr": [0.1, 0.2, 0.1]}
 )  # fmt: skip
+_BUILD_NANOGPT = b"""\
+total desired batch size: 524288
+num decayed parameter tensors: 50, with 124,354,560 parameters
+num non-decayed parameter tensors: 98, with 121,344 parameters
+validation loss: 10.9504
+step     0 | loss: 10.955029 | lr 8.3916e-07 | norm: 15.3662 | dt: 12345.67ms | tok/sec: 42466.34
+step     1 | loss: 10.650000 | lr 1.6783e-06 | norm: 12.2571 | dt: 345.67ms | tok/sec: 1516725.12
+"""
 _CURVES = [
     {"name": "a", "n_params": 1e6, "tokens": 3e8, "losses": [4.0, 3.5, 3.25], "val_losses": [3.75], "betas": [0.9, 1]},
     {"name": "b", "n_params": 4e6, "final_loss": 3.0, "log": [{"step": 1, "loss": 4.0}, {"step": 2, "loss": 3.0}]},
@@ -88,6 +96,8 @@ def samples() -> dict[str, bytes]:
         "llmc.log": logs.LLMC.encode(),
         "trainer.log": logs.trainer_printed(30).encode(),
         "bars.log": logs.bars_with_loss().encode(),
+        "build.log": _BUILD_NANOGPT,
+        "report.md": b"# Runs\n\n| run | params | loss |\n|---|---|---|\n| a | 1e6 | 3.0 |\n| b | 2e6 | 2.5 |\n",
         "summaries.txt": logs.SUMMARIES.encode(),
         "curves.json": json.dumps(_CURVES).encode(),
         "curves.jsonl": b"\n".join(json.dumps(run).encode() for run in _CURVES),

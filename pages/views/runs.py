@@ -21,7 +21,8 @@ UPLOADER, FOLDER, AS_FOLDER = "uploader", "folder_uploader", "as_folder"
 #: Formats are told by content, and event files have no ending of their own: the zones take every file.
 FORMATS = (
     "Tables: CSV, TSV, JSON, JSON Lines, Parquet, Excel. Trackers: TensorBoard, W&B, MLflow, trackio. "
-    "Trainers: Hugging Face, Lightning, Keras, litgpt, nanoGPT, build-nanogpt, nanochat, modded-nanogpt, Megatron. "
+    "Trainers: Hugging Face, Lightning, Keras, litgpt, nanoGPT, build-nanogpt, nanochat, modded-nanogpt, Megatron, "
+    "OLMo, and other printed logs with a step and a loss. "
     "Any of them in ZIP, tar, gzip or zstd. A mapping file says how to understand them."
 )
 
