@@ -22,8 +22,9 @@ from scaling_core.jobs.store import Queue
 from scaling_core.jobs.submit import submit_ladder
 from scaling_core.runs import home
 from scaling_core.training.asked import read_amount, read_tokens
+from scaling_core.training.base_run import called_after, resolved
 from scaling_core.training.from_runs import ladder_from_runs
-from scaling_core.training.ladder import Ladder, plan_ladder, resolved, to_meta
+from scaling_core.training.ladder import Ladder, plan_ladder, to_meta
 from scaling_core.training.ladder_file import ladder_toml, read_ladder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.presets import PRESETS, SHAPES, for_flops, for_seconds, from_preset, get_preset
@@ -163,7 +164,7 @@ def _base(options: argparse.Namespace, queue: Queue) -> LadderSpec:
     spec, run = resolved(replace(spec, start=str(find_run(queue, options.start_from)), sizes=()))
     assert run is not None  # it starts from one
     data = replace(run.spec.data, seed=spec.data.seed) if not (options.source or options.path) else spec.data
-    return replace(spec, name=f"{data.source} from {run.name}"[:60], data=data,
+    return replace(spec, name=called_after(data.source, run), data=data,
                    optimiser=run.spec.optimiser)  # fmt: skip
 
 

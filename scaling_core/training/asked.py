@@ -11,11 +11,13 @@ from types import MappingProxyType
 import pandas as pd
 
 from scaling_core.errors import UserError
+from scaling_core.training.base_run import called_after, resolved
 from scaling_core.training.from_runs import ladder_from_runs
-from scaling_core.training.ladder import Ladder, facts_of, plan_ladder, resolved
+from scaling_core.training.ladder import Ladder, plan_ladder
 from scaling_core.training.ladder_file import parse_ladder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.presets import PRESETS, SHAPES, for_flops, for_seconds, get_preset
+from scaling_core.training.rungs import facts_of
 from scaling_core.training.spec import DataSpec, OptimiserSpec
 from scaling_core.training.speed import Speed
 from scaling_core.units import parse_flops, parse_quantity
@@ -160,7 +162,7 @@ def _with_run(asked: Asked) -> LadderSpec:
     base, run = resolved(asked.base)
     if run is None:
         return base
-    name = asked.name.strip() or f"{asked.task} from {run.name}"[:60]
+    name = asked.name.strip() or called_after(asked.task, run)
     return replace(base, name=name, optimiser=run.spec.optimiser)
 
 

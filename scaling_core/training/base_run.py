@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,6 +120,25 @@ def continued(spec: LadderSpec, base: BaseRun) -> LadderSpec:
 
 def _same_size(asked: ModelSpec, model: ModelSpec) -> bool:
     return (asked.width, asked.layers) == (model.width, model.layers) and asked.heads in (0, model.heads)
+
+
+def resolved(spec: LadderSpec) -> tuple[LadderSpec, BaseRun | None]:
+    """The ladder at the size of the run that it starts from, and that run; as it is where it starts from none.
+
+    Raises
+    ------
+    UserError
+        If that run cannot be started from, or the ladder names another size than its.
+    """
+    if not spec.start:
+        return spec, None
+    base = read_base(Path(spec.start))
+    return continued(spec, base), base
+
+
+def called_after(source: str, base: BaseRun) -> str:
+    """A name for a ladder that starts from a run: "text from w64-l4-1.05M"."""
+    return re.sub(r"[^\w .()+-]+", "-", f"{source} from {base.name}")[:60]
 
 
 def check_fits(base: BaseRun, data: DataSpec, shape: DataShape) -> None:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.training.ladder import Facts, facts_of
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models import family
 from scaling_core.training.models.base import DataShape
 from scaling_core.training.presets import SHAPES
+from scaling_core.training.rungs import Facts, facts_of
 from scaling_core.training.spec import ModelSpec
 
 #: A size asked for is met by one that differs from it by no more than this; beyond, nothing here comes near.

@@ -7,37 +7,27 @@ Every cool-down of a size branches off one stable trunk. A grid that doubles its
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from scaling_core.errors import UserError
-from scaling_core.training.base_run import BaseRun, check_fits, continued, read_base
-from scaling_core.training.data import open_source
+from scaling_core.training.base_run import BaseRun, check_fits, resolved
 from scaling_core.training.forecast import FORECAST, ForecastJob
 from scaling_core.training.ladder_spec import LadderSpec
-from scaling_core.training.models import family
-from scaling_core.training.models.base import DataShape
-from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, StartSpec, TrainSpec
+from scaling_core.training.rungs import Facts, Rung, facts_of, rungs_of
+from scaling_core.training.spec import DataSpec
 from scaling_core.training.speed import Speed
 from scaling_core.training.timeline import Span, Task, makespan, simulate, tail
 from scaling_core.units import format_count
 
-Role = Literal["run", "test", "trunk"]
 #: Seconds that a forecast takes, its process included.
 _FORECAST_S = 4.0
 #: Seconds until the first run trains: the queue's supervisor, a worker, and loading torch.
 _STARTING_S = 6.0
-#: A trunk looks at the validation windows so many times, for the eye; runs look where they end.
-_TRUNK_LOOKS = 4
-#: Lines of metrics of the longest run of a size; its branches log as often, so that all curves are equally smooth.
-_LINES = 200
 #: An order that shows a law early is kept unless it costs more than this share over the quickest known.
 _PATIENCE = 0.05
 _MOST_JOBS = 400
@@ -67,45 +57,6 @@ class PlannedJob:
     priority: int
     needs: tuple[tuple[str, str], ...]
     estimate_s: float
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What planning must know of the data: their shape, tokens of one pass, and size of the validation windows."""
-
-    shape: DataShape
-    unique_tokens: int
-    validation_tokens: int
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One training job of a ladder.
-
-    Attributes
-    ----------
-    spec : TrainSpec
-    role : {"run", "test", "trunk"}
-    params : int
-        N of the fits: blocks and head.
-    flops_per_token : float
-    own_tokens : int
-        Tokens that this job trains itself: those of its trunk are not in it.
-    validated : int
-        Validation tokens that it looks at.
-    """
-
-    spec: TrainSpec
-    role: Role
-    params: int
-    flops_per_token: float
-    own_tokens: int
-    validated: int
-
-    @property
-    def name(self) -> str:
-        """Name of the run and its folder."""
-        return self.spec.name
 
 
 @dataclass(frozen=True)
@@ -292,18 +243,6 @@ def _ranked(tasks: tuple[Task, ...], order: list[str]) -> tuple[Task, ...]:
     return tuple(replace(task, priority=rank[task.name]) for task in tasks)
 
 
-def facts_of(spec: LadderSpec) -> Facts:
-    """Open the data of a ladder and look at them.
-
-    Raises
-    ------
-    UserError
-        If there are none.
-    """
-    source = open_source(spec.data, spec.context)
-    return Facts(source.shape, source.unique_tokens, min(spec.data.validation_tokens, source.validation().targets.size))
-
-
 def plan_ladder(spec: LadderSpec, speed: Speed, slots: int, facts: Facts | None = None) -> Ladder:
     """Plan a ladder.
 
@@ -322,116 +261,11 @@ def plan_ladder(spec: LadderSpec, speed: Speed, slots: int, facts: Facts | None 
     facts = facts or facts_of(spec)
     if base:
         check_fits(base, spec.data, facts.shape)
-    rungs = tuple(rung for cell in _by_size(spec, facts.shape) for rung in _rungs_of(spec, *cell, facts))
+    rungs = rungs_of(spec, facts)
     if len(rungs) > _MOST_JOBS:
         raise UserError(f"{len(rungs)} jobs are too many.", where="sizes", fix=f"Plan at most {_MOST_JOBS}.")
     at_once = max(1, slots // spec.processes)  # each process takes a slot
-    return Ladder(spec, _held_back(spec, rungs), facts, speed, at_once, base)
-
-
-def resolved(spec: LadderSpec) -> tuple[LadderSpec, BaseRun | None]:
-    """The ladder at the size of the run that it starts from, and that run; as it is where it starts from none.
-
-    Raises
-    ------
-    UserError
-        If that run cannot be started from, or the ladder names another size than its.
-    """
-    if not spec.start:
-        return spec, None
-    base = read_base(Path(spec.start))
-    return continued(spec, base), base
-
-
-def _by_size(spec: LadderSpec, shape: DataShape) -> list[tuple[ModelSpec, tuple[float, ...]]]:
-    return sorted(spec.cells.items(), key=lambda cell: family(cell[0].family).count(cell[0], shape).fitted)
-
-
-def _rungs_of(spec: LadderSpec, model: ModelSpec, budgets: tuple[float, ...], facts: Facts) -> Iterator[Rung]:
-    """The jobs of one size: its trunk where there is one, then a run for each budget."""
-    kind = family(model.family)
-    params, flops = kind.count(model, facts.shape).fitted, kind.flops_per_token(model, facts.shape)
-    ends = _ends(spec, budgets, params, flops)
-    size = f"w{model.width}-l{model.layers}" + (f"-h{model.heads}" if model.heads else "")
-    size += "-tuned" if spec.start else ""
-    names = _names(size, ends)
-    whole = replace(_whole(spec, model), log_every=max(1, _steps(max(ends), spec.optimiser) // _LINES))
-    before = facts.validation_tokens if spec.start else 0  # what the weights are worth before they are trained on
-    if not _branches(spec) or (spec.start and len(ends) == 1):
-        for tokens in ends:
-            run = replace(whole, name=names[tokens], tokens=tokens, validate_every=_steps(tokens, spec.optimiser))
-            yield Rung(run, "run", params, flops, tokens, before + facts.validation_tokens)
-        return
-    keep = {tokens: _branching_point(tokens, spec.optimiser) for tokens in ends}
-    length = keep[max(ends)]
-    looks = max(1, _steps(length, spec.optimiser) // _TRUNK_LOOKS)
-    trunk = replace(whole, name=f"{size}-trunk", tokens=length, role="trunk", keep_at=tuple(sorted(keep.values())),
-                    validate_every=looks)  # fmt: skip
-    yield Rung(trunk, "trunk", params, flops, length, before + _TRUNK_LOOKS * facts.validation_tokens)
-    for tokens in ends:
-        start = StartSpec(trunk.name, keep[tokens], "branch")
-        run = replace(whole, name=names[tokens], tokens=tokens, start=start,
-                      validate_every=_steps(tokens, spec.optimiser))  # fmt: skip
-        yield Rung(run, "run", params, flops, tokens - keep[tokens], facts.validation_tokens)
-
-
-def _whole(spec: LadderSpec, model: ModelSpec) -> TrainSpec:
-    """What all runs of a size share."""
-    return TrainSpec(
-        name="run", tokens=1, model=model, data=spec.data, optimiser=spec.optimiser, seed=spec.seed,
-        device=spec.device, precision=spec.precision, compile=spec.compile, processes=spec.processes,
-        start=StartSpec(spec.start, 0, "fine-tune") if spec.start else StartSpec(),
-    )  # fmt: skip
-
-
-def _branches(spec: LadderSpec) -> bool:
-    """Whether cool-downs branch off a trunk; only a schedule that is stable before its cool-down can."""
-    optimiser = spec.optimiser
-    return spec.share_trunk and optimiser.schedule == "wsd" and 0 < optimiser.cooldown < 1
-
-
-def _ends(spec: LadderSpec, budgets: tuple[float, ...], params: int, flops_per_token: float) -> list[int]:
-    """Tokens of each run of one size: whole steps of which the cool-down is a whole number too.
-
-    Raises
-    ------
-    UserError
-        If two budgets come to the same.
-    """
-    per = {"isoflop": 1.0 / flops_per_token, "fixed-ratio": float(params)}.get(spec.design, 1.0)
-    unit = spec.optimiser.batch_tokens * Fraction(spec.optimiser.cooldown).limit_denominator(20).denominator
-    ends = sorted(max(1, round(budget * per / unit)) * unit for budget in budgets)
-    if len(set(ends)) < len(ends):
-        raise UserError(
-            f"Two budgets come to the same {format_count(ends[0])} tokens at the smallest step of {unit:,}.",
-            where="budgets",
-            fix="Give larger budgets, or fewer of them.",
-        )
-    return ends
-
-
-def _steps(tokens: int, optimiser: OptimiserSpec) -> int:
-    return math.ceil(tokens / optimiser.batch_tokens)
-
-
-def _branching_point(tokens: int, optimiser: OptimiserSpec) -> int:
-    """Tokens at which the cool-down of a run begins, whole steps."""
-    steps = _steps(tokens, optimiser)
-    return max(1, round(steps * (1 - optimiser.cooldown))) * optimiser.batch_tokens
-
-
-def _names(size: str, ends: list[int]) -> dict[int, str]:
-    """A short name for each run of a size, or one with every digit where short ones are the same."""
-    short = {tokens: f"{size}-{format_count(tokens)}" for tokens in ends}
-    return short if len(set(short.values())) == len(ends) else {tokens: f"{size}-{tokens}" for tokens in ends}
-
-
-def _held_back(spec: LadderSpec, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
-    """Mark the largest run at its largest budget as the test, where one is to be held back."""
-    if not spec.hold_back or spec.start or not _branches(spec) or len([r for r in rungs if r.role == "run"]) < 2:
-        return rungs
-    test = max((r for r in rungs if r.role == "run"), key=lambda r: (r.spec.tokens * r.flops_per_token, r.params))
-    return tuple(replace(r, role="test") if r is test else r for r in rungs)
+    return Ladder(spec, rungs, facts, speed, at_once, base)
 
 
 def _notes(ladder: Ladder) -> Iterator[str]:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from scaling_core.errors import UserError
-from scaling_core.training.ladder import Facts, Ladder, facts_of, plan_ladder, resolved
+from scaling_core.training.base_run import resolved
+from scaling_core.training.ladder import Ladder, plan_ladder
 from scaling_core.training.ladder_spec import LadderSpec
+from scaling_core.training.rungs import Facts, facts_of
 from scaling_core.training.spec import DataSpec, OptimiserSpec
 from scaling_core.training.speed import Speed
 

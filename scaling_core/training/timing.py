@@ -24,9 +24,9 @@ from typing import Any
 
 from scaling_core.errors import UserError
 from scaling_core.training.folder import RunFolder, Wanted, write_whole
-from scaling_core.training.ladder import facts_of
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models import family
+from scaling_core.training.rungs import facts_of
 from scaling_core.training.spec import DataSpec, TrainSpec
 from scaling_core.training.speed import SUPPOSED, Speed, Timed, speed_of
 

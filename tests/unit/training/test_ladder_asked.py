@@ -14,10 +14,11 @@ from scaling_core.cli import main
 from scaling_core.cli.train_watch import Bar
 from scaling_core.errors import UserError
 from scaling_core.training.from_runs import ladder_from_runs, nearest_size
-from scaling_core.training.ladder import Facts, plan_ladder
+from scaling_core.training.ladder import plan_ladder
 from scaling_core.training.ladder_file import read_ladder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models.base import DataShape
+from scaling_core.training.rungs import Facts
 from scaling_core.training.speed import SUPPOSED, Speed, Timed, speed_of
 from scaling_core.training.timing import _path, speed_here
 

@@ -20,10 +20,11 @@ from scaling_core.training.forecast import (
     verdict,
     write_forecast,
 )
-from scaling_core.training.ladder import Facts, Ladder, plan_ladder
+from scaling_core.training.ladder import Ladder, plan_ladder
 from scaling_core.training.ladder_spec import ForecastSpec, LadderSpec
 from scaling_core.training.models.base import DataShape
 from scaling_core.training.outcomes import finished, planned
+from scaling_core.training.rungs import Facts
 from scaling_core.training.speed import SUPPOSED
 
 TRUTH = {"E": 0.74, "A": 40.0, "B": 900.0, "alpha": 0.42, "beta": 0.55}

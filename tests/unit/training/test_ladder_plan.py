@@ -9,11 +9,12 @@ import pytest
 
 from scaling_core.errors import UserError
 from scaling_core.training.forecast import ForecastJob
-from scaling_core.training.ladder import Facts, Ladder, PlannedJob, plan_ladder, to_meta
+from scaling_core.training.ladder import Ladder, PlannedJob, plan_ladder, to_meta
 from scaling_core.training.ladder_file import ladder_toml, parse_ladder, read_ladder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models.base import DataShape
 from scaling_core.training.presets import PRESETS, SHAPES, for_flops, from_preset
+from scaling_core.training.rungs import Facts
 from scaling_core.training.spec import DataSpec, OptimiserSpec, TrainSpec
 from scaling_core.training.speed import SUPPOSED, Speed, Timed, speed_of
 

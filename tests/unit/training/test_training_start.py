@@ -14,11 +14,12 @@ from scaling_core.errors import UserError
 from scaling_core.training.asked import TOKENS, Asked, plan_asked, read_tokens
 from scaling_core.training.base_run import read_base
 from scaling_core.training.folder import RunFolder, Status
-from scaling_core.training.ladder import Facts, Ladder, plan_ladder
+from scaling_core.training.ladder import Ladder, plan_ladder
 from scaling_core.training.ladder_file import ladder_toml, parse_ladder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models import DataShape, family
 from scaling_core.training.presets import for_seconds
+from scaling_core.training.rungs import Facts
 from scaling_core.training.spec import DataSpec, ModelSpec, OptimiserSpec, TrainSpec
 from scaling_core.training.speed import SUPPOSED
 
