@@ -82,7 +82,8 @@ FALSE_FRIENDS: dict[str, frozenset[str]] = {
     | _ERROR_WORDS
     | _words(
         "step batch iter iteration warmup vocab context max min id ids eval val valid validation test loss acc "
-        "accuracy length len microbatch sample example request prompt new generated special embedding cost price"
+        "accuracy length len microbatch sample example request prompt new generated special embedding cost price "
+        "visual vision image frame patch"
     ),
     "flops": _RATE_WORDS
     | _ERROR_WORDS
@@ -109,6 +110,8 @@ _SCALES = {
 _RATES = {"gflop": 1e9, "gflops": 1e9, "tflop": 1e12, "tflops": 1e12, "pflop": 1e15, "pflops": 1e15,
           "petaflop": 1e15, "petaflops": 1e15}  # fmt: skip
 _SUMS = frozenset({"total", "train", "training"})
+#: Letters that count flops alone, as in "FLOPs (P)".
+_PREFIXES = {"p": 1e15, "e": 1e18, "z": 1e21}
 #: Units that may stand before or behind the noun they count, as in "M params", "mparams" and "params_m_total".
 _COUNTS = {u: _SCALES[u] for u in ("k", "m", "mn", "b", "bn", "thousand", "million", "millions", "billion", "billions")}
 _NOUNS = _PARAM_WORDS | _TOKEN_WORDS
@@ -172,6 +175,8 @@ def _without_unit(words: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
         return (*words[:-1], "flops"), _SCALES[last]
     if last in _RATES and not _SUMS.isdisjoint(words):
         return (*words[:-1], "flops"), _RATES[last]
+    if last in _PREFIXES and not _FLOP_WORDS.isdisjoint(words[:-1]):
+        return words[:-1], _PREFIXES[last]
     if len(words) > 1 and last in _SCALES:
         rest = words[:-1]
         return (rest[:-1] if len(rest) > 1 and rest[-1] == "in" else rest), _SCALES[last]

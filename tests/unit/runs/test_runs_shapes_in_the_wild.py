@@ -10,6 +10,7 @@ from runs_helpers import notes, table
 from tracker_files import event_file
 
 from scaling_core.runs import Upload, load, read
+from scaling_core.runs.readers import detect
 
 PRINTED = """\
 total desired batch size: 1024
@@ -138,3 +139,41 @@ def test_lists_called_by_their_split_are_losses_in_a_file_called_so():
     assert runs.frame["loss"].tolist() == [5.8, 4.2, 3.6]
     assert runs.frame["step"].tolist() == [1, 2, 3]
     assert runs.curves["train_loss"].tolist() == [5.75, 4.1, 3.5]
+
+
+REPORT = """\
+# Results
+
+| Setting | Value |
+|---|---|
+| seed | 7 |
+
+Some prose with a | in it, and then what counts:
+
+| Config | Step | **Loss** | ±SE | FLOPs (P) | Visual Tokens |
+|:-------|-----:|---------:|-----|-----------|---------------|
+| S | 100 | 4.3678 | 0.07 | 2.05 | 16 |
+| S | 300 | **4.0656** | 0.06 | 6.14 | 16 |
+| broken |
+
+| Config | Step | **Loss** | ±SE | FLOPs (P) | Visual Tokens |
+|---|---|---|---|---|---|
+| M \\| tied | 100 | 4.1244 | 0.06 | 3.30 | 16 |
+"""
+
+
+def test_the_table_of_a_report_is_read_with_its_units_and_its_lines():
+    runs = table(REPORT, "summary.md")
+    assert runs.sources[0].format == "Markdown table"
+    assert runs.frame["run"].tolist() == ["S", "S", "M | tied"]
+    assert runs.frame["loss"].tolist() == [4.3678, 4.0656, 4.1244]
+    np.testing.assert_allclose(runs.frame["flops"], [2.05e15, 6.14e15, 3.30e15], rtol=1e-15)
+    assert runs.frame["line"].tolist() == [11, 12, 17]
+    assert runs.frame["tokens"].isna().all()  # those of pictures are none of training
+    assert runs.rejected["line"].tolist() == [13]
+    assert "1 other table of the text was left out: Setting, Value." in notes(runs, "warning")
+
+
+def test_text_with_bars_and_dashes_is_not_taken_for_a_table():
+    for text in ("a|b\n1|2\n3|4\n", "params,loss\n1e6,3\n--,--\n", "| a |\n-----\n| 1 |\n"):
+        assert detect(Upload("x.txt", text.encode()))[0].reader.name != "Markdown table"
