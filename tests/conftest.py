@@ -1,10 +1,20 @@
 """What every test may ask for: where the tree is, and the reference values beside it."""
 
+import gc
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# What the imports of all tests make stays to the end: looking through it for rubbish again and again costs seconds.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is rubbish to collect, among what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -239,15 +239,6 @@ def test_parts_of_a_batch_give_what_the_batch_gives(spec: TrainSpec, tmp_path: P
         run(replace(spec, optimiser=replace(spec.optimiser, accumulate=3)), tmp_path / "three")
 
 
-def test_two_processes_give_what_one_gives(spec: TrainSpec, tmp_path: Path) -> None:
-    short = replace(spec, tokens=12 * BATCH)
-    one, watch = run(short, tmp_path / "one"), Watch()
-    two = run(replace(short, processes=2), tmp_path / "two", watch)
-    assert two.result["processes"] == 2  # type: ignore[index]
-    assert two.result["loss"] == pytest.approx(one.result["loss"], rel=1e-4)  # type: ignore[index]
-    assert watch.told[-1]["steps"] == 12
-
-
 def test_processes_whose_follower_was_killed_save_and_leave(tmp_path: Path) -> None:
     follower = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     (tmp_path / "follower").write_text(str(follower.pid))
