@@ -46,7 +46,7 @@ class MarkdownReader:
         """Accept a text that begins with a table, or with prose and a table."""
         if not is_text(upload.head) or b"|" not in upload.head or b"--" not in upload.head:
             return UNLIKE
-        lines = upload.head.decode(errors="replace").split("\n")
+        lines = as_utf8(upload.head, upload.name)[0].decode(errors="replace").split("\n")
         if next(_tables(lines), None) is None:
             return UNLIKE
         return Likeness(0.8 + extension_bonus(upload.name, ".md"), "it has a header above a rule like “|---|---|”")
@@ -61,6 +61,8 @@ class MarkdownReader:
         """
         data, notes = as_utf8(upload.data, upload.name)
         tables = list(_tables(data.decode(errors="replace").split("\n")))
+        if not tables:  # damaged where the beginning alone still shows one
+            return DelimitedReader().read(upload)
         chosen = max(tables, key=lambda table: (sum(table.worth), table.worth))
         alike = [table for table in tables if table.header == chosen.header]
         rows = {place: cells for table in alike for place, cells in table.rows.items()}
