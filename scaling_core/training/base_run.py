@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scaling_core.errors import UserError
-from scaling_core.training.folder import RunFolder
+from scaling_core.training.folder import CHECKPOINT_VERSION, RunFolder
 from scaling_core.training.ladder_spec import LadderSpec
 from scaling_core.training.models import DataShape, family
 from scaling_core.training.spec import DataSpec, ModelSpec, TrainSpec
@@ -33,7 +33,7 @@ class BaseRun:
     loss : float
         Validation loss on its own data, nats.
     shape : mapping
-        ``DataShape`` of what it learned; empty of a version that did not keep it.
+        ``DataShape`` of what it learned.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class BaseRun:
     params: int
     tokens: int
     loss: float
-    shape: Mapping[str, Any] = field(default_factory=dict)
+    shape: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ def read_base(folder: Path) -> BaseRun:
     Raises
     ------
     UserError
-        If the folder is none of a training run, or the run has not ended well or has no weights any more.
+        If the folder is none of a training run, or the run has not ended well or has no weights that fit any more.
     """
     run = RunFolder(folder.expanduser().absolute())
     try:
@@ -85,6 +85,12 @@ def read_base(folder: Path) -> BaseRun:
             where=str(run.last),
             fix="Put its last checkpoint back, or start from another run.",
         )
+    if result.get("checkpoint_version") != CHECKPOINT_VERSION:
+        raise UserError(
+            f"The weights of the run “{run.name}” are of another version of the networks: they fit none of today's.",
+            where=str(run.last),
+            fix="Train it anew, or start from a run that was trained since.",
+        )
     return _base(run, spec, result)
 
 
@@ -92,7 +98,7 @@ def _base(run: RunFolder, spec: TrainSpec, result: Mapping[str, Any]) -> BaseRun
     try:
         before = (result.get("tuned_from") or {}).get("tokens", 0)
         tokens, loss, params = int(result["tokens"]) + int(before), float(result["loss"]), int(result["n_params"])
-        return BaseRun(run.path, spec, params, tokens, loss, dict(result.get("shape") or {}))
+        return BaseRun(run.path, spec, params, tokens, loss, dict(result["shape"]))
     except (KeyError, TypeError, ValueError):
         raise UserError("What the run came to cannot be read.", where=str(run.path / "result.json")) from None
 
@@ -159,7 +165,7 @@ def check_fits(base: BaseRun, data: DataSpec, shape: DataShape) -> None:
             fix=fix,
         )
     for name, title in (("symbols", "different symbols"), ("outputs", "different answers")):
-        if base.shape.get(name, getattr(shape, name)) != getattr(shape, name):
+        if base.shape.get(name) != getattr(shape, name):
             raise UserError(
                 f"The weights of the run “{base.name}” are made for {base.shape[name]:,} {title}; “{data.source}” has "
                 f"{getattr(shape, name):,}.",

@@ -13,10 +13,7 @@ import numpy as np
 import torch
 
 from scaling_core.errors import UserError
-from scaling_core.training.folder import sync_folder
-
-#: Of the layout; a later one is refused.
-VERSION = 2
+from scaling_core.training.folder import CHECKPOINT_VERSION, sync_folder
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -31,7 +28,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(_bytes({"version": VERSION, **state}))
+            file.write(_bytes({"version": CHECKPOINT_VERSION, **state}))
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
@@ -69,8 +66,10 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError("There is no such checkpoint.", where=str(path)) from None
     except Exception as error:  # torch raises many kinds for a file that is not its own
         raise UserError(f"This is no checkpoint ({type(error).__name__}).", where=str(path)) from None
-    if not isinstance(state, dict) or state.get("version") != VERSION:
-        raise UserError("This checkpoint is of another version.", where=str(path))
+    if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
+        raise UserError(
+            "This checkpoint is of another version of the networks.", where=str(path), fix="Train its run anew."
+        )
     return state
 
 

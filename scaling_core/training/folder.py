@@ -25,6 +25,8 @@ from typing import Any, Literal
 Wanted = Literal["run", "pause", "cancel"]
 #: What a worker reports of itself. "interrupted" was stopped by a signal, or found dead by its supervisor.
 State = Literal["starting", "running", "paused", "done", "failed", "cancelled", "interrupted"]
+#: Of a checkpoint's layout and of the networks that it can be of; weights of another version fit none of ours.
+CHECKPOINT_VERSION = 2
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 
 

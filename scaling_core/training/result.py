@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from scaling_core.training.folder import CHECKPOINT_VERSION
 from scaling_core.training.measure import peak_memory_bytes
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def result_of(run: Run, found: dict[str, Any]) -> dict[str, Any]:
         "start": _start(run),
         "tuned_from": run.tuned_from,
         "shape": asdict(source.shape),
+        "checkpoint_version": CHECKPOINT_VERSION,
         "ended_early": run.ended_early,
         "data": dict(source.provenance),
         "torch": torch.__version__,

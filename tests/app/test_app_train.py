@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from scaling_core.jobs.model import JobRequest
 from scaling_core.jobs.submit import keep_text
 from scaling_core.runs import UploadStore
 from scaling_core.training.asked import Asked, plan_asked, read_amount, read_runs
-from scaling_core.training.folder import RunFolder
+from scaling_core.training.folder import CHECKPOINT_VERSION, RunFolder
 from scaling_core.training.forecast import verdict, write_forecast
 from scaling_core.training.ladder import Ladder, to_meta
 from scaling_core.training.speed import SUPPOSED
@@ -44,7 +45,8 @@ def finish(folder: Path, ladder: Ladder, name: str, factor: float = 1.0) -> None
     (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run.finish({"run": name, "n_params": rung.params, "tokens": tokens, "unique_tokens": tokens,
                 "flops": tokens * rung.flops_per_token, "flops_6nd": 6.0 * rung.params * tokens, "steps": 8,
-                "loss": factor * loss(rung.params, tokens), "width": rung.spec.model.width})  # fmt: skip
+                "loss": factor * loss(rung.params, tokens), "width": rung.spec.model.width,
+                "shape": asdict(ladder.facts.shape), "checkpoint_version": CHECKPOINT_VERSION})  # fmt: skip
 
 
 def made(home: Path, ladder: Ladder, *, ended: int | None = None) -> int:

@@ -15,6 +15,7 @@ from scaling_core.jobs.results import ladder_upload
 from scaling_core.jobs.starts import curve_of, find_run, finished_runs, started_from
 from scaling_core.runs import load
 from scaling_core.training import RunFolder, StartSpec, TrainSpec
+from scaling_core.training.folder import CHECKPOINT_VERSION
 
 SPEC = TrainSpec("w16-l2-1M", 1_048_576)
 
@@ -25,6 +26,7 @@ def ended(queue: Queue, ladder: str, *specs: TrainSpec) -> int:
     index = Index(queue.home)
     for job, spec in zip(queue.jobs(number), specs, strict=True):
         job.run.finish({"run": spec.name, "role": spec.role, "n_params": 1000, "tokens": spec.tokens, "loss": 2.0,
+                        "shape": {"symbols": 256, "outputs": 256}, "checkpoint_version": CHECKPOINT_VERSION,
                         "flops": 6e3 * spec.tokens, "steps": spec.steps, "start": {"folder": spec.start.folder,
                         "kind": spec.start.kind}, "tuned_from": {"run": "w16-l2-1M", "before": 3.0}
                         if spec.start.folder else None})  # fmt: skip

@@ -13,7 +13,7 @@ from scaling_core.cli import main
 from scaling_core.errors import UserError
 from scaling_core.training.asked import TOKENS, Asked, plan_asked, read_tokens
 from scaling_core.training.base_run import read_base
-from scaling_core.training.folder import RunFolder, Status
+from scaling_core.training.folder import CHECKPOINT_VERSION, RunFolder, Status
 from scaling_core.training.ladder import Ladder, plan_ladder
 from scaling_core.training.ladder_file import ladder_toml, parse_ladder
 from scaling_core.training.ladder_spec import LadderSpec
@@ -34,7 +34,16 @@ def base(folder: Path, spec: TrainSpec = SPEC) -> RunFolder:
     """A run as a worker leaves it, but for what its weights are."""
     run = RunFolder(folder / "first" / spec.name)
     run.create(spec.to_json())
-    run.finish({"run": spec.name, "n_params": N, "shape": asdict(FACTS.shape), "tokens": spec.tokens, "loss": 2.5})
+    run.finish(
+        {
+            "run": spec.name,
+            "n_params": N,
+            "shape": asdict(FACTS.shape),
+            "checkpoint_version": CHECKPOINT_VERSION,
+            "tokens": spec.tokens,
+            "loss": 2.5,
+        }
+    )
     run.last.write_bytes(b"weights")
     return run
 
@@ -121,6 +130,9 @@ def test_another_size_or_other_data_are_refused_in_words(tmp_path: Path) -> None
 
 def test_a_run_without_an_end_or_weights_is_refused_in_words(tmp_path: Path) -> None:
     run = base(tmp_path)
+    run.finish({**run.result, "checkpoint_version": CHECKPOINT_VERSION - 1})  # type: ignore[dict-item]
+    with pytest.raises(UserError, match="another version of the networks"):
+        read_base(run.path)
     run.last.unlink()
     with pytest.raises(UserError, match="has no weights any more"):
         read_base(run.path)
