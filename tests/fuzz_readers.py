@@ -93,6 +93,7 @@ def samples() -> dict[str, bytes]:
         "olmo_core.log": logs.OLMO_CORE.encode(),
         "autoresearch.log": logs.autoresearch(5).encode(),
         "titan.log": logs.TITAN.encode(),
+        "main.log": logs.LLMC_FILED.encode(),
         "llmc.log": logs.LLMC.encode(),
         "trainer.log": logs.trainer_printed(30).encode(),
         "bars.log": logs.bars_with_loss().encode(),

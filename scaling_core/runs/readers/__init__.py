@@ -19,6 +19,7 @@ from scaling_core.runs.readers.keras import KerasReader
 from scaling_core.runs.readers.lightning import LightningReader
 from scaling_core.runs.readers.litgpt import LitgptReader
 from scaling_core.runs.readers.litgpt_csv import LitgptCsvReader
+from scaling_core.runs.readers.llmc import LlmcReader
 from scaling_core.runs.readers.markdown import MarkdownReader
 from scaling_core.runs.readers.megatron import MegatronReader
 from scaling_core.runs.readers.mlruns import MlrunsReader
@@ -55,6 +56,7 @@ READERS: tuple[Reader, ...] = (
     ModdedNanoGptReader(),
     MegatronReader(),
     OlmoReader(),
+    LlmcReader(),
     AnyLogReader(),
     JsonReader(),
     MarkdownReader(),

@@ -149,7 +149,9 @@ def names_runs(key: str) -> bool:
 def is_curve(whole: Object) -> bool:
     """Whether lists by name are the curve of one run rather than columns of a table of runs."""
     keys = [str(key) for key in whole]
-    return (any(map(_counts_steps, keys)) or all(map(_is_loss, keys))) and not any(map(names_runs, keys))
+    if any(map(names_runs, keys)):
+        return False
+    return any(map(_counts_steps, keys)) or not any(is_known(key, "tokens", "flops") for key in keys)
 
 
 def _are_pairs(cell: list[Any]) -> bool:

@@ -17,16 +17,19 @@ from scaling_core.runs.shape import tells_shape
 _LONGEST, _MOST = 5_000, 60
 _LEVEL = re.compile(r"^.{0,200}?\b(?:INFO|DEBUG|WARNING|NOTICE)\b[\s:|\]>-]*")
 _STEP = re.compile(
-    r"(?<![\w/])(?:(?:global|train|training|optimizer)[ _-]?)?(?:step|iter|iteration|update)s?['\"]?\s{0,4}[:=#]?"
+    r"(?<![\w/])(?:(?:global|train|training|optimizer|num)[ _-]?)?(?:step|iter|iteration|update)s?['\"]?\s{0,4}[:=#]?"
     r"\s{0,4}\[?\s{0,8}(?P<step>\d[\d,]*)(?![\d.]*[A-Za-z%]|\.\d)",
     re.IGNORECASE,
 )
+#: A line that says nothing but where the metrics below it stand, as Composer's.
+_HEAD = re.compile(r"^\s*\[(?:epoch=\d+\]\[)?(?:batch|step|iter)=(?P<step>\d+)(?:/\d+)?\]:?\s*$")
 #: A progress bar, as tqdm draws it: what it counts is a step if nothing says otherwise.
 _BAR = re.compile(r"^\s*(?P<title>[^|]{0,80}?):?\s*\d{1,3}%\|[^|]{0,300}\|\s*(?P<step>\d+)/(?P<total>\d+) \[")
-_NAME = r"[A-Za-z][\w./@-]{0,60}(?: [A-Za-z(][\w./@()-]{0,30}){0,3}"
+_NAME = r"[A-Za-z][\w./@-]{0,60}(?: [A-Za-z(][\w./@()-]{0,60}){0,3}"
 _PAIR = re.compile(
     rf"(?P<name>{_NAME})['\"]?\s{{0,20}}[:=]\s{{0,20}}(?P<value>{NUMBER})(?:(?P<unit>[KMB])(?!\w)|(?![\w.]))"
-    rf"|(?P<bare>(?:[A-Za-z][\w-]{{0,20}}[ _-])?(?:loss|perplexity|ppl|bpb|nll))\s{{1,8}}(?P<said>{NUMBER})(?![\w.])",
+    rf"|(?P<bare>(?:[A-Za-z][\w-]{{0,20}}[ _-])?(?:loss|perplexity|ppl|bpb|nll|tokens))\s{{1,8}}"
+    rf"(?P<said>{NUMBER})(?![\w.])",
     re.IGNORECASE,
 )
 _PARAMETERS = re.compile(
@@ -63,9 +66,11 @@ class Pairs:
         bar, text = _BAR.match(line.text), message(line.text)
         if bar and not (_is_training(bar["title"]) and int(bar["total"][:18]) == self.total):
             return None
-        step = bar or _STEP.search(text)
-        pairs = list(_pairs(text)) if step else []
-        if step is None or not (bar or any(_is_measure(name) for name, _, _ in pairs)):
+        head = _HEAD.match(text)
+        bare = bar or head
+        step = bare or _STEP.search(text)
+        pairs = list(_pairs(text)) if step and not head else []
+        if step is None or not (bare or any(_is_measure(name) for name, _, _ in pairs)):
             return None
         shift = len(line.text) - len(text)
         if not all(digits.are_whole(name, line, value, end + shift) for name, value, end in pairs):
@@ -74,12 +79,12 @@ class Pairs:
         return {STEP: at, **{name: value_of(value) for name, value, _ in pairs}} if math.isfinite(at) else None
 
     def metrics(self, line: Line) -> Iterator[tuple[str, str, int]]:
-        """Take a line with a loss and no step for what was measured at the step above it."""
+        """Take a line with a loss or a count of tokens and no step for what was measured at the step above it."""
         if len(line.text) > _LONGEST or _BAR.match(line.text):
             return
         text = message(line.text)
         pairs = list(_pairs(text))
-        if any(_is_loss(name) for name, _, _ in pairs) and not _STEP.search(text):
+        if any(_is_measure(name) for name, _, _ in pairs) and not _STEP.search(text):
             shift = len(line.text) - len(text)
             yield from ((name, value, end + shift) for name, value, end in pairs)
 
@@ -151,11 +156,6 @@ def _plain(name: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _is_loss(name: str) -> bool:
-    return is_known(name, "loss")
-
-
-@lru_cache(maxsize=8192)
 def _is_measure(name: str) -> bool:
     return is_known(name, "loss", "tokens")
 
@@ -168,7 +168,7 @@ def _is_size(name: str) -> bool:
 @lru_cache(maxsize=8192)
 def _is_place(name: str) -> bool:
     """Whether a name says where a row stands rather than what was measured."""
-    return take_apart(name).words[-1:] in (("step",), ("steps",), ("iter",), ("iteration",), ("update",), ("metric",))
+    return take_apart(name).words[-1:] in (("step",), ("steps",), ("iter",), ("iteration",), ("updates",), ("metric",))
 
 
 def _is_training(title: str) -> bool:

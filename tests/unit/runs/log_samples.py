@@ -208,6 +208,8 @@ step    1/19560 | loss 11.009701 (+nanz)| norm 15.2461 (+nanz)| lr 8.57e-07 | 30
 step    2/19560 | loss 10.750000 (+nanz)| norm 15.0115 (+nanz)| lr 1.71e-06 | 2747.82 ms | 190805 tok/s
 val loss 10.500000
 """
+#: What llm.c files beside its checkpoints.
+LLMC_FILED = "s:0 tel:11.0100\ns:0 eval:0.2461\ns:1 trl:10.9000 lr:0.000001 norm:15.20\ns:250 tel:6.5000\n"
 SUMMARIES = """\
 ---
 name: small

@@ -83,6 +83,16 @@ def test_lists_of_different_lengths_meet_where_each_says_its_steps_or_divides_th
     assert "left out: “val_losses”" in notes(odd, "warning")
 
 
+def test_lists_without_names_or_sizes_are_the_history_of_one_run() -> None:
+    runs = table(
+        json.dumps({"loss": [3, 2.5], "val_loss": [3.25, 2.75], "accuracy": [0.1, 0.2]}), "a.json", "typed.params=a:1e6"
+    )
+    assert runs.frame[["run", "step", "loss"]].to_numpy().tolist() == [["a", 1, 3.25], ["a", 2, 2.75]]
+    seen = load({"cfg": {"n_layers": 12}, "n_params": 1e6, "train_losses": [9, 6], "val_losses": [9.5, 6.5],
+                 "track_tokens_seen": [1000, 2000]})  # fmt: skip
+    assert seen.frame[["tokens", "loss"]].to_numpy().tolist() == [[1000, 9.5], [2000, 6.5]]
+
+
 def test_points_and_planned_steps() -> None:
     runs = load({"params": 1e6, "num_steps": 400, "tokens": 4e6, "curve": [[100, 4.0], [200, 3.5]], "layers": [[1, 2]]})
     assert runs.frame[["step", "tokens", "loss"]].to_numpy().tolist() == [[100, 1e6, 4.0], [200, 2e6, 3.5]]

@@ -280,6 +280,13 @@ def test_olmo_core_evaluations_are_marked_as_such_and_tasks_are_no_loss() -> Non
     assert runs.frame["tokens"].tolist() == [5_242_880]
 
 
+def test_llm_c_files_validation_and_training_by_step() -> None:
+    runs = table(logs.LLMC_FILED, "main.log", "product.tokens=step*524288;typed.params=main:124e6")
+    assert runs.frame[["step", "tokens", "loss"]].to_numpy().tolist()[-1] == [250, 250 * 524288, 6.5]
+    assert runs.curves["train_loss"].dropna().tolist() == [10.9]
+    assert runs.sources[0].format == "llm.c log"
+
+
 def test_steps_that_were_written_over_count_and_a_summary_closes_its_run() -> None:
     runs = table(logs.autoresearch(), "run.log", "bytes_per_token=4")
     assert runs.curves["step"].tolist() == list(range(51))
