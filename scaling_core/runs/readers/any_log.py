@@ -24,6 +24,8 @@ from scaling_core.runs.upload import Upload
 _SIZES = ("params", "params_non_embedding", "tokens", "flops")
 _FEWEST = 2  # lines of steps
 _SAYS = re.compile(r"[:=]?\s*\d")
+#: Without any of these no line is worth a look.
+_MEASURED = re.compile(r"loss|perplexity|ppl|bpb|nll|entropy|bits", re.IGNORECASE)
 Block = dict[str, Scalar]
 
 
@@ -37,6 +39,8 @@ class AnyLogReader(LogReader):
         if not is_text(upload.head) or _begins_a_table(upload):
             return UNLIKE
         text = f"{plain(upload.head)}\n{plain(upload.data[-len(upload.head) :])}"
+        if not _MEASURED.search(text):
+            return UNLIKE
         if example := _example(text):
             return Likeness(0.6, f"it has lines with a step and a loss (“{example[:60]}”)")
         if next(_blocks(text), None):

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,7 @@ def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
     runs, notes = [], []
     for number, (place, scalars, curve) in enumerate(found, start=1):
         name = next((str(scalars.pop(k)) for k in list(scalars) if is_run_name(k)), "")
-        name = name or (f"run {number}" if len(found) > 1 else PurePath(file).stem)
+        name = name or (f"run {number}" if len(found) > 1 else "")  # a lone run is called after its file
         rows, config, texts = _joined(scalars, curve)
         runs.append(LoggedRun(name, rows.assign(**{LINE: float(place)}), config, "", file))
         notes += [Note("info", text, file) for text in texts]

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pandas as pd
 
@@ -48,6 +49,7 @@ def mentions(upload: Upload, pattern: re.Pattern[str]) -> bool:
     return any(pattern.search(plain(part)) for part in (upload.head, tail))
 
 
+@lru_cache(maxsize=4)
 def plain(part: bytes) -> str:
     """Decode a part of a text without colours, each line that was written over on its own."""
     return _COLOURS.sub("", part.decode(errors="replace").replace("\r", "\n"))

@@ -115,6 +115,13 @@ def test_several_lists_of_runs_are_groups() -> None:
     assert runs.frame[["group", "loss"]].to_numpy().tolist() == [["base", 3], ["ours", 2.5], ["ours", 2]]
 
 
+def test_results_in_folders_are_called_after_them() -> None:
+    files = [(f"sweep/{name}/result.json", json.dumps({**STEPS, **SHAPE, "total_params": n})) for name, n in
+             (("small", 1e6), ("large", 4e6))]  # fmt: skip
+    runs = together([Upload(name, text.encode()) for name, text in files])
+    assert runs.frame[runs.frame["is_final"]][["run", "params"]].to_numpy().tolist() == [["small", 1e6], ["large", 4e6]]
+
+
 def test_settings_beside_a_result_count_its_tokens() -> None:
     files = [("a/result.json", json.dumps(STEPS)), ("a/config.json", json.dumps(SHAPE))]
     runs = together([Upload(name, text.encode()) for name, text in files])
