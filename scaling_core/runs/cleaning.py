@@ -176,11 +176,11 @@ def _outdone(ends: pd.DataFrame) -> Reasons:
 
 
 def _tuned(frame: pd.DataFrame) -> Reasons:
-    """Find runs that began with the weights of another."""
-    origin = began_with(frame)
+    """Find the ends of runs that began with the weights of another."""
+    origin = began_with(_ends(frame))
     return {
-        int(i): f"It began with the weights of “{origin.iloc[i]}”; its N, D and C leave out what these had seen."
-        for i in np.flatnonzero(origin != "")
+        int(i): f"It began with the weights of “{origin[i]}”; its N, D and C leave out what these had seen."
+        for i in origin.index[(origin != "").to_numpy()]
     }
 
 
