@@ -29,6 +29,7 @@ from scaling_core.runs.readers.nanogpt import NanoGptReader
 from scaling_core.runs.readers.olmo import OlmoReader
 from scaling_core.runs.readers.one_curve import as_curves
 from scaling_core.runs.readers.parquet import ParquetReader
+from scaling_core.runs.readers.same_names import told_apart
 from scaling_core.runs.readers.tensorboard import TensorBoardReader
 from scaling_core.runs.readers.trackers import MlflowReader, TrackioReader
 from scaling_core.runs.readers.wandb_csv import WandbHistoryReader, WandbTableReader
@@ -135,4 +136,4 @@ def read_as(best: Candidate, upload: Upload) -> Logs | RawTable:
     found = reader.either(upload) if isinstance(reader, EitherReader) else reader.read(upload)
     if isinstance(found, Logs):
         return found
-    return replace(as_curves(found, upload.name), reason=best.likeness.reason)
+    return replace(told_apart(as_curves(found, upload.name), upload.name), reason=best.likeness.reason)

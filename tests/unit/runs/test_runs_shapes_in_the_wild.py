@@ -177,3 +177,52 @@ def test_the_table_of_a_report_is_read_with_its_units_and_its_lines():
 def test_text_with_bars_and_dashes_is_not_taken_for_a_table():
     for text in ("a|b\n1|2\n3|4\n", "params,loss\n1e6,3\n--,--\n", "| a |\n-----\n| 1 |\n"):
         assert detect(Upload("x.txt", text.encode()))[0].reader.name != "Markdown table"
+
+
+SEEDS = """\
+model,seed,when,step,params,tokens,val_loss
+s,0,a,10,1000000,1e7,3.5
+s,1,b,10,1000000,1e7,3.6
+s,0,c,20,1000000,2e7,3.2
+s,1,d,20,1000000,2e7,3.3
+m,0,e,10,4000000,1e7,3.1
+m,0,f,20,4000000,2e7,2.8
+"""
+
+
+def test_seeds_of_one_name_are_runs_of_their_own():
+    runs = table(SEEDS)
+    assert runs.frame["run"].unique().tolist() == ["s seed=0", "s seed=1", "m seed=0"]
+    assert runs.frame.loc[runs.frame["is_final"], "loss"].tolist() == [3.2, 3.3, 2.8]
+    assert runs.frame["model"].tolist() == ["s"] * 4 + ["m"] * 2
+    assert "3 runs were told apart by “seed”" in notes(runs, "warning")
+
+
+def test_without_a_column_that_tells_runs_apart_the_order_of_rows_does():
+    rows = ["s,10,1e7,3.5", "s,20,2e7,3.2", "s,10,1e7,3.6", "s,15,1.5e7,3.4", "s,20,2e7,3.3"]
+    runs = table("model,step,tokens,val_loss\n" + "\n".join(rows) + "\n")
+    assert runs.frame["run"].tolist() == ["s"] * 2 + ["s (2)"] * 3
+    mixed = table("model,step,tokens,val_loss\n" + "\n".join([rows[0], rows[1], rows[1].replace("3.2", "3.1")]) + "\n")
+    assert mixed.frame["run"].tolist() == ["s"] * 3
+    assert "nothing tells their rows apart" in notes(mixed, "warning")
+
+
+def test_one_row_a_run_at_the_same_step_is_told_apart_by_its_setting():
+    runs = table("run,lr,width,step,tokens,loss\ng,0.1,8,10,1e7,3.5\ng,0.1,16,10,1e7,3.4\nh,0.1,8,10,1e7,3.3\n")
+    assert runs.frame["run"].tolist() == ["g width=8", "g width=16", "h width=8"]
+    assert runs.frame["is_final"].all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run,step,tokens,train_loss,val_loss\na,10,1e7,3.0,\na,10,1e7,,3.1\na,20,2e7,2.9,\na,20,2e7,,3.0\n",
+        "run,step,tokens,loss\na,10,1e7,3\na,20,2e7,2\na,20,2e7,2\nb,10,1e7,3\nb,20,2e7,2.5\n",
+        "run,tokens,loss\na,1e7,3\na,2e7,2\n",
+    ],
+    ids=["rows of two splits", "repeated rows", "no steps"],
+)
+def test_names_that_are_those_of_one_run_stay(text):
+    runs = table(text)
+    assert set(runs.frame["run"]) <= {"a", "b"}
+    assert "told apart" not in notes(runs)
