@@ -1,5 +1,8 @@
 """Scaling Explorer: the router. Page config and navigation; no page content."""
 
+import importlib
+import sys
+
 import streamlit as st
 
 st.set_page_config(
@@ -17,4 +20,8 @@ PAGES = (
     st.Page("pages/views/devices.py", title="Devices", icon=":material/memory:", url_path="devices"),
 )
 
-st.navigation(PAGES).run()
+page = st.navigation(PAGES)
+if "pages.parts.frame" not in sys.modules:  # seconds on a busy machine, in which there should be something to see
+    with st.spinner("Starting: the first visit after a restart loads the libraries"):
+        importlib.import_module("pages.parts.frame")
+page.run()

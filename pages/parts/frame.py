@@ -49,6 +49,7 @@ def page(title: str, question: str, body: Callable[[], None]) -> None:
         uploading.adopt()
     reading = _still_reading()
     strip = st.container(key="strip", horizontal=True, vertical_alignment="center", gap="small")
+    strip.empty()  # one without children would not be there, and all would jump when it comes
     with st.container(key="title", horizontal=True, vertical_alignment="bottom", gap="small"):
         st.title(title, anchor=False, width="content")
         st.markdown(question, width="content")
@@ -176,12 +177,15 @@ def _verdict_badge(verdict: Verdict, where: str = "The Law page lists what count
 
 def _share() -> None:
     with st.popover("Share", icon=":material/link:"):
-        st.markdown("This link opens the same runs, law and points, and the budget that was typed.")
+        st.markdown("This link opens the same runs, law and points, and all that is asked of the plan.")
         base = (st.context.url or "").split("?")[0]
         query = "&".join(f"{k}={_quoted(str(v))}" for k, v in st.query_params.to_dict().items())
         st.code(f"{base}?{query}" if query else base, language=None, wrap_lines=True)
-        if any(len(item) == 64 for item in data.run_ids()):
-            st.caption("Uploaded files are kept on this server only: the link works for people who use the same one.")
+        kept = ["Uploaded files"] * any(len(item) == 64 for item in data.run_ids())
+        kept += ["Kept fits"] * state.get("basis").startswith(state.KEPT)
+        kept += ["Accelerators of your own"] * state.get("hardware").startswith(state.OWN)
+        for what in kept:
+            st.caption(f"{what} are kept on this server only: the link works for people who use the same one.")
 
 
 def _quoted(text: str) -> str:

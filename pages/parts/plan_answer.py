@@ -8,23 +8,33 @@ import streamlit as st
 
 from pages.parts import analyses, data, frame, state
 from scaling_core.fitting.finding import SEVERITIES, Finding
-from scaling_core.planning import Basis, Plan, Scenario
+from scaling_core.planning import Basis, Plan, Scenario, basis_of_published, get_published
 from scaling_core.planning.downstream import downstream
 from scaling_core.planning.figures import carbon, duration, energy, hours, money, peak, rate
 from scaling_core.planning.words import between, is_brief, sentence
 from scaling_core.runs import Metric
 from scaling_core.units import format_flops, format_number, format_percent, format_ratio
 
+#: An interval stays on one line.
+_NO_BREAK = "\u2060"
+#: So many times beyond its runs a law is no ground for a plan. A judgement: thrice the decade that forecasts span.
+_HOPELESS = 1e3
+#: What is planned with instead.
+_WIDELY_USED = "besiroglu"
+
 
 def say(scenario: Scenario, answer: Plan, metric: Metric) -> None:
     """One line that a stakeholder can read."""
     text = sentence(scenario, answer, lambda s: f"\x00{s}\x01", metric)
+    text = text.replace("–", f"{_NO_BREAK}–{_NO_BREAK}")
     with st.container(key="answer"):
         st.markdown(f"### {frame.plain(text).replace(chr(0), ':primary[').replace(chr(1), ']')}")
 
 
-def doubts(basis: Basis) -> None:
+def doubts(basis: Basis, answer: Plan) -> None:
     """One line on what speaks against the fit behind the answer, the worst first, so that nobody can miss it."""
+    if _is_hopeless(basis, answer):
+        return
     if not basis.has_optimum:
         st.markdown(f":blue[:material/info: {frame.plain(basis.notes[-1])}]")
     found = looked_at()
@@ -38,6 +48,30 @@ def doubts(basis: Basis) -> None:
     where = "on Law" if state.get("basis") == state.OWN_FIT else "under Trust"
     more = f" · {len(grave) - 1} more {where}" if len(grave) > 1 else ""
     st.markdown(f":{color}[{icon} **This plan stands on a doubtful fit.** {frame.plain(text)}{more}]")
+
+
+def _is_hopeless(basis: Basis, answer: Plan) -> bool:
+    """Say so where the budget lies so far from the runs that the answer is no plan, with a way out."""
+    times = answer.extrapolation.get("flops", 1.0)
+    far = max(times, 1 / times)
+    if far < _HOPELESS:
+        return False
+    side = "beyond the largest" if times > 1 else "below the smallest"
+    there = basis_of_published(get_published(_WIDELY_USED))
+    low, high = there.ranges["flops"]
+    nearer = low / _HOPELESS < answer.flops < high * _HOPELESS and state.get("basis") != _WIDELY_USED
+    text, way_out = st.columns([3.2, 1], vertical_alignment="center") if nearer else (st.container(), None)
+    text.warning(
+        f"**This is no plan, only where the curve would end.** The compute lies {format_ratio(far)} {side} run of this "
+        "law, which nobody has seen hold there.",
+        icon=":material/error:",
+    )
+    if way_out is not None:
+        way_out.button(
+            "Plan with Chinchilla's law", key="plan_published", icon=":material/menu_book:", on_click=state.put,
+            kwargs={"basis": _WIDELY_USED}, help=f"{there.title}: its runs are nearer to this budget.",
+        )  # fmt: skip
+    return True
 
 
 def looked_at() -> tuple[Finding, ...] | None:

@@ -150,7 +150,7 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
             frame.show_error(
                 error if isinstance(error, UserError) else UserError(f"{name} cannot be read.", fix="Forget it.")
             )
-    st.dataframe(_table(answers, basis.metric))
+    st.dataframe(_table(answers, basis.metric), height="content")
     if len(answers) > 1:
         rows = _rows(answers)
         frame.chart(

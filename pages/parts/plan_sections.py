@@ -37,6 +37,8 @@ from scaling_core.planning.whatmatters import pareto, tornado
 from scaling_core.runs import LOSS
 from scaling_core.units import format_ratio
 
+#: A plan below this share of the size that is best to train is said to differ.
+_SMALLER = 0.99
 Section = Callable[[Basis, Scenario, Plan], None]
 _LOOK = {"problem": (":material/error:", "red"), "doubt": (":material/warning:", "orange"),
          "good": (":material/check_circle:", "green")}  # fmt: skip
@@ -81,6 +83,12 @@ def sizes(basis: Basis, scenario: Scenario, answer: Plan) -> None:
         f"Any size in a zone reaches the {frame.plain(basis.metric.title)} of the best one with so much more compute: "
         "choose what is handy to serve."
     )
+    best = rows.loc[(rows["factor"] - 1).abs().idxmin(), "params"]
+    if scenario.demand.tokens and scenario.params is None and answer.params < _SMALLER * best:
+        st.caption(
+            f":material/info: The chart is of training alone. The plan takes {size(answer.params)} in place of "
+            f"the best {size(best)}: what it serves makes a smaller model cheaper over its life."
+        )
     plan_shapes.draw(answer, of_loss=basis.metric == LOSS)
 
 

@@ -12,14 +12,17 @@ _CSS = """
 [data-testid="stMainBlockContainer"] h1 { padding: 0; font-size: 1.7rem; line-height: 1.2; }
 .st-key-title { gap: 0 1rem; }
 .st-key-answer h3 { padding: 0; font-size: 1.25rem; line-height: 1.35; }
-/* The strip shares its line with the menu at the right and, where the sidebar is closed, with what opens it. */
+/* The strip shares its line with the menu and the sign of work at the right and, where the sidebar is closed, with what
+   opens it. It has its height before it is filled, so that nothing jumps. */
 [data-testid="stHeader"] { background: transparent; }
 [data-testid="stHeader"], [data-testid="stToolbar"] { pointer-events: none; }
 [data-testid="stToolbar"] :is(button, a) { pointer-events: auto; }
 .st-key-strip {
   border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); min-height: 2.9rem;
-  padding: 0 2.6rem .35rem 0;
+  padding: 0 7.2rem .35rem 0;
 }
+.st-key-strip > [data-testid="stElementContainer"]:has(> .stEmpty) { display: none; }
+@media (max-width: 640px) { .st-key-strip { padding-right: 2.6rem; } }
 [data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) .st-key-strip { padding-left: 1.6rem; }
 .st-key-way_back { display: none; }
 /* Charts in several panels are drawn wider than their place by their axes. A slider of theirs stands above them, as

@@ -12,7 +12,7 @@ from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL, FitResult
 from scaling_core.fitting.curves import contours, family, line
 from scaling_core.planning import basis_of_fit, budgets, frontier
-from scaling_core.units import format_latex
+from scaling_core.units import format_latex, format_number
 
 _BEYOND = 30.0
 
@@ -47,6 +47,9 @@ def answer(fit: FitResult) -> None:
     st.latex(fit.law.formula(numbers))
     if fit.law.where:
         st.caption(fit.law.where)
+    if said := "; ".join(f"{name} {format_number(low)} to {format_number(high)}"
+                         for name, (low, high) in fit.intervals().items()):  # fmt: skip
+        st.caption(f"{DEFAULT_LEVEL:.0%} intervals: {frame.plain(said)}.")
     scatter = f"The fitted runs scatter {100 * fit.scatter():.2g}% (rms) around it"
     held = fit.points.loc[fit.points["role"] == "held out", "residual"].dropna()
     if len(held):

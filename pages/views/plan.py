@@ -10,6 +10,7 @@ from scaling_core.charts.plan import CHOSEN, CLICKED, CONTINUED, NO_INTERVAL, pl
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
+from scaling_core.planning.typed import asked_back
 from scaling_core.runs import LOSS
 from scaling_core.units import format_flops
 
@@ -46,7 +47,7 @@ def body() -> None:
     scenario, answer = found
     with top:
         plan_answer.say(scenario, answer, basis.metric)
-        plan_answer.doubts(basis)
+        plan_answer.doubts(basis, answer)
         st.space("xsmall")
     with middle:
         main_chart(basis, scenario, answer)
@@ -76,10 +77,13 @@ def answered(basis: Basis) -> tuple[Scenario, Plan] | None:
     if asked.scenario is None:
         return None
     try:
-        return asked.scenario, plan(basis, asked.scenario)
+        answer = plan(basis, asked.scenario)
     except UserError as error:
         frame.show_error(error)
         return None
+    if asked.scenario.loss is not None and (said := asked_back("", answer.flops)):
+        st.warning(frame.plain(" ".join(said)), icon=":material/help:")
+    return asked.scenario, answer
 
 
 def usual_budget() -> float:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from scaling_core.errors import UserError
-from scaling_core.planning.answers import QUANTITIES, answers
+from scaling_core.planning.answers import QUANTITIES, answers, percentiles
 from scaling_core.planning.basis import Basis
 from scaling_core.planning.budget import amounts
 from scaling_core.planning.figures import beyond_by, passes, size
 from scaling_core.planning.frontier import times_beyond
 from scaling_core.planning.repeats import SOURCE, no_return
-from scaling_core.planning.scenario import Scenario
+from scaling_core.planning.scenario import MAX_FLOPS, Scenario
 from scaling_core.runs.metrics import LOSS, Metric
 from scaling_core.units import format_flops, format_ratio
 
@@ -166,7 +166,10 @@ def _scaled(pair: tuple[float, float], factor: float) -> tuple[float, float]:
 
 
 def _refuse_what_cannot_be(basis: Basis, scenario: Scenario, point: dict[str, float]) -> None:
-    if scenario.loss is None or math.isfinite(point["tokens"]):
+    if scenario.loss is None:
+        return
+    _refuse_what_takes_forever(basis, scenario, point["flops"])
+    if math.isfinite(point["tokens"]):
         return
     floor = basis.floor(scenario)
     of_size = f" with {size(scenario.params)} parameters" if scenario.params else ""
@@ -174,11 +177,34 @@ def _refuse_what_cannot_be(basis: Basis, scenario: Scenario, point: dict[str, fl
     what = "A loss" if metric == LOSS else metric.title
     raise UserError(
         f"{what} of {metric.text_of(scenario.loss)} cannot be reached{of_size}: by this law no model comes "
-        + f"{'above' if metric.higher_is_better else 'below'} {metric.text_of(floor)}"
+        + f"{'above' if metric.higher_is_better else 'below'} {metric.text_of(floor)}{_floor_between(basis, scenario)}"
         + (" with the data there is." if math.isfinite(scenario.unique_tokens) else "."),
         fix=f"Ask for a {'lower' if metric.higher_is_better else 'higher'} {metric.title}"
         + (", a larger model" if of_size else "")
         + ", or plan with another law.",
+    )
+
+
+def _floor_between(basis: Basis, scenario: Scenario) -> str:
+    """What the draws of the law make of its floor, in brackets, the lower number first; empty without draws."""
+    if not len(basis.draws):
+        return ""
+    floors = basis.surface(scenario, basis.draws).floor[:, :1]
+    ends = [float(end[0]) for end in percentiles(floors, scenario.level)]
+    low, high = sorted(ends, reverse=basis.metric.higher_is_better)
+    return f" ({basis.metric.text_of(low)}–{basis.metric.text_of(high)})"
+
+
+def _refuse_what_takes_forever(basis: Basis, scenario: Scenario, flops: float) -> None:
+    """Just above its floor a law asks for any amount of compute, and the search for a size ends somewhere."""
+    if not flops > MAX_FLOPS:
+        return
+    metric = basis.metric
+    wanted, floor = (metric.text_of(v, 6) for v in (scenario.loss or math.nan, basis.floor(scenario)))
+    raise UserError(
+        f"{'A loss of' if metric == LOSS else metric.title} {wanted} takes more than {format_flops(MAX_FLOPS)} FLOPs: "
+        f"by this law it lies next to {floor}, which no model quite reaches.",
+        fix=f"Ask for a {'lower' if metric.higher_is_better else 'higher'} {metric.title}, or plan with another law.",
     )
 
 

@@ -24,9 +24,12 @@ Strong = Callable[[str], str]
 
 
 def between(answer: Plan, name: str, write: Callable[[float], str]) -> str:
-    """The interval of a quantity in brackets, with a space before it; empty without one."""
+    """The interval of a quantity in brackets, with a space before it; empty without one, or where it says nothing."""
     pair = answer.intervals.get(name)
-    return f" ({write(pair[0])}–{write(pair[1])})" if pair else ""
+    if not pair:
+        return ""
+    low, high = map(write, pair)
+    return "" if low == high and low.startswith("under") else f" ({low}–{high})"
 
 
 def sentence(scenario: Scenario, answer: Plan, strong: Strong = str, metric: Metric = LOSS) -> str:

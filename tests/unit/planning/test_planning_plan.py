@@ -14,6 +14,7 @@ from scipy import stats
 
 from scaling_core.errors import UserError
 from scaling_core.fitting import FitResult, Selection
+from scaling_core.laws import get_law
 from scaling_core.planning import (
     LOG_STEP,
     MAX_FLOPS,
@@ -249,3 +250,18 @@ def test_plan_as_json_has_every_number_in_full(grid_basis: Basis) -> None:
     assert data["extrapolation"] == answer.extrapolation
     assert tuple(data["notes"]) == answer.notes
     assert data["law"] == "chinchilla"
+
+
+def test_a_loss_next_to_the_floor_is_refused_and_not_searched_for_to_the_end_of_the_grid() -> None:
+    """At 1e-4 above E = 1.8172 the law asks for some 1e20 parameters and 5e41 FLOPs."""
+    with pytest.raises(UserError, match=r"A loss of 1\.81730 takes more than 1e40 FLOPs: .* next to 1\.81720"):
+        plan(basis_of_published(get_published("besiroglu")), Scenario(loss=1.8173))
+
+
+def test_a_loss_below_the_floor_is_refused_with_the_interval_of_the_floor() -> None:
+    theta = np.array([1.8, 400.0, 2000.0, 0.34, 0.36])
+    draws = np.stack([theta * [k, 1, 1, 1, 1] for k in np.linspace(0.9, 1.1, 101)])
+    basis = Basis("made", get_law("chinchilla"), theta, draws, {}, {}, (), "made")
+    # the middle 90% of E between 1.62 and 1.98
+    with pytest.raises(UserError, match=r"no model comes below 1\.800 \(1\.638–1\.962\)\."):
+        plan(basis, Scenario(loss=1.5))
