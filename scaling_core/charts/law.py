@@ -68,7 +68,7 @@ def _fixed(curves: pd.DataFrame) -> str:
 def residual_chart(runs: pd.DataFrame, x: str, palette: Palette, *, log_x: bool = True) -> Figure:
     """Relative residuals in percent against ``x``; above zero the law is too optimistic."""
     known = runs[runs["residual"].notna()].assign(percent=lambda f: 100 * f["residual"])
-    view = View(x, "percent", log_x=log_x, log_y=False, y_title="residual (%)")
+    view = View(x, "percent", log_x=log_x, log_y=False, y_title="residual in percent")
     points, groups = point_frame(known, view, "params", palette)
     reach = max(0.5, *(1.1 * abs(end) for end in robust_domain(points["percent"], log=False))) if len(points) else 1.0
     canvas = Canvas(view, robust_domain(points[x], log=log_x), (-reach, reach), palette)
