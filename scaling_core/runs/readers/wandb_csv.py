@@ -32,6 +32,7 @@ _AVERAGED = 0.01
 _TABLE_MARKS = frozenset(
     {"State", "Runtime", "Created", "ID", "User", "Sweep", "Tags", "Notes", "Hostname", "End Time"}
 )
+_MARKS_WITHOUT_STATE = 3
 _TABLE_NOISE = (
     "Notes",
     "User",
@@ -154,9 +155,9 @@ class WandbTableReader:
     name: str = "W&B runs table"
 
     def looks_like(self, upload: Upload) -> Likeness:
-        """Accept a header with ``Name``, ``State`` and others that W&B writes."""
+        """Accept a header with ``Name`` and others that W&B writes: ``State`` or, where that is hidden, several."""
         marks = [n for n in _header(upload) if n in _TABLE_MARKS]
-        if not ({"Name", "State"} <= {*_header(upload)} and len(marks) >= 2):
+        if "Name" not in _header(upload) or len(marks) < (2 if "State" in marks else _MARKS_WITHOUT_STATE):
             return UNLIKE
         return Likeness(0.85 + extension_bonus(upload.name, ".csv"), f"its header has Name, {', '.join(marks[:4])}")
 
@@ -170,15 +171,17 @@ class WandbTableReader:
         """
         raw = _without_blank_rows(DelimitedReader().read(upload), upload.name)
         frame = raw.frame
-        if not {"Name", "State"} <= {*frame.columns}:  # damaged, so that its cells are separated otherwise
+        if "Name" not in frame.columns:  # damaged, so that its cells are separated otherwise
             return raw
         names = _unique(frame["Name"].astype("str").fillna(""))
-        states = frame["State"].astype("str").fillna("").str.strip().str.lower()
+        told = frame["State"] if "State" in frame else pd.Series("", index=frame.index)
+        states = told.astype("str").fillna("").str.strip().str.lower()
         noise = [c for c in frame.columns if c in _TABLE_NOISE or c in ("Name", "State") or frame[c].isna().all()]
         seconds = {"seconds": to_numbers(frame["Runtime"], raw.decimal).values} if "Runtime" in frame else {}
         rest = {_titled(c): frame[c] for c in frame.columns if c not in noise and c != "Runtime"}
         tokens, token_notes = _tokens(rest, raw.decimal, upload.name)
-        columns = {"run": names, "state": states, **seconds, **tokens, **rest}
+        state = {"state": states} if "State" in frame else {}
+        columns = {"run": names, **state, **seconds, **tokens, **rest}
         left_out = [c for c in noise if c not in ("Name", "State")]
         notes = (*raw.notes, *_table_notes(names, states, left_out, upload.name), *token_notes)
         return replace(raw, frame=pd.DataFrame(columns), format=self.name, notes=notes)

@@ -226,3 +226,14 @@ def test_names_that_are_those_of_one_run_stay(text):
     runs = table(text)
     assert set(runs.frame["run"]) <= {"a", "b"}
     assert "told apart" not in notes(runs)
+
+
+def test_a_table_of_runs_whose_states_were_hidden_is_still_w_and_b_s():
+    text = (
+        '"Name","Runtime","Hostname","Notes","Tags","n_params","tokens","val/loss"\n"a","300","n1","-","x",1e6,2e7,3\n'
+    )
+    runs = table(text, "wandb_export.csv")
+    assert runs.sources[0].format == "W&B runs table"
+    assert runs.frame["seconds"].tolist() == [300]
+    assert "Hostname" not in runs.frame
+    assert "state" not in runs.frame
