@@ -48,7 +48,8 @@ _CHART_HEIGHT = 230
 def draw() -> None:
     """The form, the ladder that it asks for, and the button."""
     with st.container(key="ladder_form"):
-        base = train_start.draw()
+        with st.container():  # has its place before there is a choice, so that nothing below is drawn anew
+            base = train_start.draw()
         _questions(base)
         if said := st.session_state.pop(_SAID, None):
             st.toast(said, icon=":material/rocket_launch:")
