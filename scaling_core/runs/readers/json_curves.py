@@ -62,6 +62,8 @@ def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
     """
     if not any(_has_list(value) for _, value in objects):  # as of most logs: no need to take each object apart
         return None
+    if _are_steps([value for _, value in objects]):
+        return None
     found = [
         (place, *_unrolled(_with_losses(dict(_flat(value)), file))) for place, value in tracked(objects, len(objects))
     ]
@@ -75,6 +77,14 @@ def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
         runs.append(LoggedRun(name, rows.assign(**{LINE: float(place)}), config, "", file))
         notes += [Note("info", text, file) for text in texts]
     return Logs(tuple(runs), (*_curve_notes([c for _, _, c in found], file), *dict.fromkeys(notes)))
+
+
+def _are_steps(objects: Sequence[Object]) -> bool:
+    """Whether objects are steps of runs rather than runs: each says its step, and none has a name of its own."""
+    if len(objects) < _FEWEST or not all(any(is_known(key, STEP) for key in value) for value in objects):
+        return False
+    names = [next((str(value[key]) for key in value if is_run_name(key)), "") for value in objects]
+    return len(set(names)) < len(names)
 
 
 def _with_losses(flat: Object, file: str) -> Object:

@@ -115,6 +115,15 @@ def test_several_lists_of_runs_are_groups() -> None:
     assert runs.frame[["group", "loss"]].to_numpy().tolist() == [["base", 3], ["ours", 2.5], ["ours", 2]]
 
 
+def test_lists_in_the_rows_of_a_log_make_no_runs_of_its_steps() -> None:
+    rows = [{"step": s, "loss": 4.0 - s, "params": 1e6, "losses_by_layer": [1.0, 2.0, 3.0]} for s in (1, 2)]
+    runs = table("\n".join(map(json.dumps, rows)), "log.jsonl")
+    assert runs.frame[["step", "loss"]].to_numpy().tolist() == [[1, 3], [2, 2]]
+    assert runs.frame["losses_by_layer"].tolist() == ["[1.0, 2.0, 3.0]"] * 2
+    ends = [{"run": name, "step": 200, "params": 1e6, "losses": [4.0, 3.0]} for name in ("a", "b")]
+    assert load(ends).frame["run"].tolist() == ["a", "a", "b", "b"]
+
+
 def test_results_in_folders_are_called_after_them() -> None:
     files = [(f"sweep/{name}/result.json", json.dumps({**STEPS, **SHAPE, "total_params": n})) for name, n in
              (("small", 1e6), ("large", 4e6))]  # fmt: skip
