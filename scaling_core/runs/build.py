@@ -191,7 +191,8 @@ def _judge(raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derive
             cells = raw.frame[meaning.mapping[canonical]]
             reject_bad_size(rejections, measured.numbers[canonical], cells)
     nothing = np.all([np.isnan(derived.values[c]) for c in PREDICTORS], axis=0)
-    rejections.add(nothing, "Neither parameters nor tokens nor FLOPs are given.")
+    before = _before_training(measured, derived)
+    rejections.add(nothing & ~before, "Neither parameters nor tokens nor FLOPs are given.")
     if meaning.can_convert_loss:
         loss = raw.frame[meaning.mapping["loss"]]
         blank = np.isnan(measured.numbers["loss"].values) & ~measured.numbers["loss"].is_text
@@ -201,6 +202,14 @@ def _judge(raw: RawTable, meaning: Meaning, measured: _Measured, derived: Derive
     if not _tells_apart(raw, meaning, measured):
         reject_repeats(rejections, raw, ~nothing)
     return rejections
+
+
+def _before_training(measured: _Measured, derived: Derived) -> Mask:
+    """Mark rows at step 0 of which no size is known: nothing was trained yet, and they only begin a curve."""
+    nothing = np.all([np.isnan(derived.values[c]) for c in PREDICTORS], axis=0)
+    if "step" not in measured.numbers or nothing.all():
+        return np.zeros(len(nothing), dtype=bool)
+    return np.asarray(nothing & (measured.numbers["step"].values <= 0), dtype=np.bool_)
 
 
 def _tells_apart(raw: RawTable, meaning: Meaning, measured: _Measured) -> bool:
@@ -236,6 +245,7 @@ def _logged(
         along[place], faulty = without_loss(frame, codes, loss, metrics, raw.is_log)
         rejections.add(_marked(place[faulty], len(rows)), f"The loss (“{meaning.mapping['loss']}”) is blank.")
         notes = (*notes, *unmeasured_notes(names, along[place], meaning.mapping["loss"], file))
+    along |= rejections.kept & _before_training(measured, derived)
     return _Logged(rows, names, codes, along, tuple(metrics), notes)
 
 

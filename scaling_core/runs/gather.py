@@ -355,9 +355,7 @@ def _runs(reads: list[_Read], settings: dict[str, dict[str, Scalar]]) -> list[tu
     """Name the runs, give them the settings beside them, and join parts of one run."""
     parts: dict[str, list[_Read]] = {}
     for read in reads:
-        folder = run_folder(read.upload.name)
-        joins = bool(read.reader and read.reader.joins_a_folder and folder)
-        parts.setdefault(folder if joins else f"{folder}/{read.upload.name}", []).append(read)
+        parts.setdefault(_part(read), []).append(read)
     groups = [sorted(group, key=_extent) for group in parts.values()]
     runs = []
     for group, name in zip(groups, run_names([g[-1].upload.name for g in groups]), strict=True):
@@ -370,6 +368,15 @@ def _runs(reads: list[_Read], settings: dict[str, dict[str, Scalar]]) -> list[tu
             named = run.name if run.name not in ("", upload.name) else name
             runs.append((replace(run, name=named, config={**config, **run.config}), upload))
     return runs
+
+
+def _part(read: _Read) -> str:
+    """Say of which run a file is part: equal for files that are of one."""
+    folder = run_folder(read.upload.name)
+    if read.reader and read.reader.joins_by_name and read.logs:
+        return f"{folder}\n{read.logs.runs[0].name}"
+    joins = bool(read.reader and read.reader.joins_a_folder and folder)
+    return folder if joins else f"{folder}/{read.upload.name}"
 
 
 def _extent(read: _Read) -> tuple[float, str]:

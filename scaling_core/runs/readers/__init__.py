@@ -31,6 +31,7 @@ from scaling_core.runs.readers.one_curve import as_curves
 from scaling_core.runs.readers.parquet import ParquetReader
 from scaling_core.runs.readers.same_names import told_apart
 from scaling_core.runs.readers.tensorboard import TensorBoardReader
+from scaling_core.runs.readers.tensorboard_csv import TensorBoardCsvReader
 from scaling_core.runs.readers.trackers import MlflowReader, TrackioReader
 from scaling_core.runs.readers.wandb_csv import WandbHistoryReader, WandbTableReader
 from scaling_core.runs.readers.wandb_offline import WandbOfflineReader
@@ -45,6 +46,7 @@ READERS: tuple[Reader, ...] = (
     TrackioReader(),
     WandbHistoryReader(),
     WandbTableReader(),
+    TensorBoardCsvReader(),
     ExcelReader(),
     HuggingFaceReader(),
     LitgptCsvReader(),

@@ -60,6 +60,11 @@ class LogReader(Protocol):
         """Whether several of its files in one run's folder are parts of one run, as after a restart."""
         return False
 
+    @property
+    def joins_by_name(self) -> bool:
+        """Whether several of its files in one folder that name the same run, or none, are parts of that run."""
+        return False
+
     def complete(self, run: LoggedRun) -> LoggedRun:
         """Add what follows from the log and the settings together, once those beside it are known."""
         return run

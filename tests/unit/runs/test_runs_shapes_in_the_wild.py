@@ -9,7 +9,7 @@ import pytest
 from runs_helpers import notes, table
 from tracker_files import event_file
 
-from scaling_core.runs import Upload, load, read
+from scaling_core.runs import Overrides, Upload, load, read
 from scaling_core.runs.readers import detect
 
 PRINTED = """\
@@ -237,3 +237,37 @@ def test_a_table_of_runs_whose_states_were_hidden_is_still_w_and_b_s():
     assert runs.frame["seconds"].tolist() == [300]
     assert "Hostname" not in runs.frame
     assert "state" not in runs.frame
+
+
+def _exported(values: list[float]) -> bytes:
+    rows = "".join(f"{1_700_000_000 + s},{100 * s},{v}\n" for s, v in enumerate(values, start=1))
+    return f"Wall time,Step,Value\n{rows}".encode()
+
+
+def test_scalars_that_tensorboard_s_page_exports_are_joined_by_run():
+    files = [
+        Upload(f"tb/run-{run}-tag-{tag}.csv", _exported([loss + shift, loss + shift / 2]))
+        for run, loss in (("small", 3.0), ("large", 2.0))
+        for tag, shift in (("train_loss", 0.25), ("val_loss", 0.5))
+    ]
+    raw = load(files, Overrides.parse("product.tokens=step*1000"))
+    assert raw.frame["run"].tolist() == ["small", "small", "large", "large"]
+    assert raw.frame["loss"].tolist() == [3.5, 3.25, 2.5, 2.25]
+    assert raw.curves["train_loss"].tolist() == [3.25, 3.125, 2.25, 2.125]
+    assert raw.curves["seconds"].tolist() == [0, 1, 0, 1]
+
+
+def test_exported_scalars_called_by_their_metric_are_of_the_run_of_their_folder():
+    last = {"a/val_loss": 3.0, "b/val_loss": 2.0, "b/train_loss": 2.5}
+    files = [Upload(f"runs/{path}.csv", _exported([value + 1, value])) for path, value in last.items()]
+    runs = load(files, Overrides.parse("product.tokens=step*1000"))
+    assert runs.frame["run"].tolist() == ["a", "a", "b", "b"]
+    assert runs.frame["loss"].tolist() == [4.0, 3.0, 3.0, 2.0]
+    assert runs.curves["train_loss"].tolist()[2:] == [3.5, 2.5]
+
+
+def test_the_row_before_training_begins_the_curve_and_is_not_fitted():
+    runs = table("step,val_loss\n0,5.5\n100,3.5\n200,3.0\n", overrides="product.tokens=step*1000")
+    assert runs.frame["step"].tolist() == [100, 200]
+    assert runs.curves["loss"].tolist() == [5.5, 3.5, 3.0]
+    assert runs.rejected.empty
