@@ -118,7 +118,7 @@ def _unrolled(flat: Object) -> tuple[dict[str, Scalar], _Curve]:
     curve = _Curve()
     lists = _without_holders({name: cell for name, cell in flat.items() if isinstance(cell, list)}, flat)
     scalars = {name: cell for name, cell in flat.items() if isinstance(cell, (str, bool, int, float))}
-    logged = {name: cell for name, cell in lists.items() if is_logged(cell)}
+    logged = {name: cell for name, cell in lists.items() if is_logged(cell, name)}
     numbers = {name: c for name, cell in lists.items() if (c := _numbers(cell)) is not None}
     pairs = {name: cell for name, cell in lists.items() if _is_loss(name) and _are_pairs(cell)}
     for name, rows in logged.items():
@@ -143,12 +143,21 @@ def _without_holders(lists: Object, taken: Object) -> Object:
     }
 
 
-def is_logged(cell: object) -> bool:
-    """Whether this is a list of logged rows: objects with a loss that neither name runs nor give sizes of models."""
+def is_logged(cell: object, name: str = "") -> bool:
+    """Whether this is a list of logged rows: objects with a loss that neither name runs nor give sizes of models.
+
+    In a list whose own name says that it holds losses, ``train`` and ``val`` are such.
+    """
     if not isinstance(cell, list) or not cell or not all(isinstance(row, dict) and row for row in cell):
         return False
     keys = {key for row in cell[:_SAMPLE] for key in row}
-    return any(map(_is_loss, keys)) and not any(map(names_runs, keys))
+    measured = any(_is_loss(key) or _is_split_of(name, key) for key in keys)
+    return measured and not any(map(names_runs, keys))
+
+
+def _is_split_of(name: str, key: str) -> bool:
+    """Whether a key only says of which data a loss is, under a name that says that it is one."""
+    return len(take_apart(key).words) == 1 and loss_split_of(key) != "unknown" and _has_words(name, _LOSSES)
 
 
 def names_runs(key: str) -> bool:
@@ -206,6 +215,8 @@ def _take_rows(name: str, rows: list[Object], alone: bool, curve: _Curve) -> Non
     titles = {
         key: f"{name}.{key}"
         if not alone or (own and _is_loss(key) and loss_split_of(key) == "unknown")
+        else f"{key}_loss"
+        if _is_split_of(name, key)
         else _metric(key)
         for key in columns
     }

@@ -78,7 +78,7 @@ def _listed(whole: dict[str, Any]) -> Spread | None:
     Of several lists, as ``{"baseline": [...], "ours": [...]}``, each is a group. Logged rows are no list of runs.
     """
     lists = {k: v for k, v in whole.items() if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)}
-    lists = {k: rows for k, rows in lists.items() if not is_logged(rows)}
+    lists = {k: rows for k, rows in lists.items() if not is_logged(rows, k)}
     if not lists or (len(lists) == 1 and len(*lists.values()) < 2):
         return None
     if len(lists) > 1 and not all(_any_known(rows[0]) for rows in lists.values()):

@@ -27,8 +27,8 @@ _SURE_DIGITS = 18  # an integer of more digits may not fit 64 bits, and is kept 
 _MAX_DEPTH = 16
 _PARSING = 0.7  # share of the reading
 _STRETCH = 17  # every 128 KiB of an array is a moment to say how far it is read
-#: A printed log may begin so, as in [2024-04-17 09:42:26]; JSON does not.
-BEGINS_WITH_DATE = re.compile(rb"\s*\[\s*\d{4}-\d\d-\d\d")
+#: A printed log may begin so, as in [2024-04-17 09:42:26] and [100/1000]; JSON does not.
+BEGINS_WITH_DATE = re.compile(rb"\s*\[\s*(?:\d{4}-\d\d-\d\d|\d+\s?/\s?\d+\s?\])")
 _FIX = "Give one JSON object a line, or an array of objects, each a run or checkpoint."
 _JSON_ERRORS = (ValueError, RecursionError)
 Parsed = tuple[int, dict[str, Any]]

@@ -21,6 +21,8 @@ _STEP = re.compile(
     r"\s{0,4}\[?\s{0,8}(?P<step>\d[\d,]*)(?![\d.]*[A-Za-z%]|\.\d)",
     re.IGNORECASE,
 )
+#: How far of how many, at the beginning of a line.
+_COUNT = re.compile(r"^\s*\[\s?(?P<step>\d+)\s?/\s?\d+\s?\]")
 #: A line that says nothing but where the metrics below it stand, as Composer's.
 _HEAD = re.compile(r"^\s*\[(?:epoch=\d+\]\[)?(?:batch|step|iter)=(?P<step>\d+)(?:/\d+)?\]:?\s*$")
 #: A progress bar, as tqdm draws it: what it counts is a step if nothing says otherwise.
@@ -68,7 +70,7 @@ class Pairs:
             return None
         head = _HEAD.match(text)
         bare = bar or head
-        step = bare or _STEP.search(text)
+        step = bare or _STEP.search(text) or _COUNT.match(text)
         pairs = list(_pairs(text)) if step and not head else []
         if step is None or not (bare or any(_is_measure(name) for name, _, _ in pairs)):
             return None
@@ -84,7 +86,7 @@ class Pairs:
             return
         text = message(line.text)
         pairs = list(_pairs(text))
-        if any(_is_measure(name) for name, _, _ in pairs) and not _STEP.search(text):
+        if any(_is_measure(name) for name, _, _ in pairs) and not (_STEP.search(text) or _COUNT.match(text)):
             shift = len(line.text) - len(text)
             yield from ((name, value, end + shift) for name, value, end in pairs)
 

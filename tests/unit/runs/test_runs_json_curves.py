@@ -115,6 +115,12 @@ def test_several_lists_of_runs_are_groups() -> None:
     assert runs.frame[["group", "loss"]].to_numpy().tolist() == [["base", 3], ["ours", 2.5], ["ours", 2]]
 
 
+def test_splits_under_a_name_that_says_loss_are_losses() -> None:
+    rows = [{"iter": i, "train": 4.5 - i / 2, "val": 5 - i / 2} for i in (1, 2)]
+    runs = load({"n_params": 1e6, "loss_history": rows})
+    assert runs.frame[["step", "loss", "train_loss"]].to_numpy().tolist() == [[1, 4.5, 4], [2, 4, 3.5]]
+
+
 def test_lists_in_the_rows_of_a_log_make_no_runs_of_its_steps() -> None:
     rows = [{"step": s, "loss": 4.0 - s, "params": 1e6, "losses_by_layer": [1.0, 2.0, 3.0]} for s in (1, 2)]
     runs = table("\n".join(map(json.dumps, rows)), "log.jsonl")
