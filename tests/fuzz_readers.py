@@ -81,6 +81,7 @@ def samples() -> dict[str, bytes]:
         "run.wandb": trackers.wandb_file(trackers.wandb_records(20, None)),
         "mlflow.db": trackers.database(("PRAGMA page_size = 512", *trackers.MLFLOW), trackers.mlflow_rows()),
         "trackio.db": trackers.database(("PRAGMA page_size = 512", *trackers.TRACKIO), trackers.trackio_rows()),
+        "run-a-tag-loss.csv": b"Wall time,Step,Value\n1735689600.5,1,3.5\n1735689601.5,2,3.25\n",
         "chart.csv": b'"Step","a - loss","a - loss__MIN","a - loss__MAX"\n0,3,3,3\n1,2.5,2.5,2.5\n',
         "runs.csv": b"ID,Name,State,Created,params,loss\n1,a,finished,2026,1e6,3\n,,,,,\n2,b,crashed,2026,2e6,2\n",
         "trainer_state.json": logs.trainer_state().encode(),
