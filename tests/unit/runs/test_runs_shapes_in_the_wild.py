@@ -271,3 +271,11 @@ def test_the_row_before_training_begins_the_curve_and_is_not_fitted():
     assert runs.frame["step"].tolist() == [100, 200]
     assert runs.curves["loss"].tolist() == [5.5, 3.5, 3.0]
     assert runs.rejected.empty
+
+
+def test_units_of_other_languages_count():
+    text = "Modell;Parameter (Mio.);Tokens (Mrd.);Verlust\nklein;70,5;1,4;3,21\nmittel;160,2;3,2;2,98\n"
+    runs = table(text, "tabelle.csv", "loss=Verlust;run=Modell")
+    np.testing.assert_allclose(runs.frame["params"], [70.5e6, 160.2e6])
+    np.testing.assert_allclose(runs.frame["tokens"], [1.4e9, 3.2e9])
+    assert runs.frame["loss"].tolist() == [3.21, 2.98]
