@@ -102,7 +102,8 @@ _NON_EMBEDDING = re.compile(r"(non|no|wo|without|excl|excluding)(emb|embed|embed
 
 _SCALES = {
     "k": 1e3, "thousand": 1e3, "thousands": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "millions": 1e6,
-    "mio": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9, "billions": 1e9, "mrd": 1e9, "g": 1e9, "t": 1e12, "trillion": 1e12, "trillions": 1e12,
+    "mio": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9, "billions": 1e9, "mrd": 1e9, "g": 1e9,
+    "t": 1e12, "trillion": 1e12, "trillions": 1e12,
     "exaflop": 1e18, "exaflops": 1e18, "eflop": 1e18, "eflops": 1e18,
     "zettaflop": 1e21, "zettaflops": 1e21, "zflop": 1e21, "zflops": 1e21,
 }  # fmt: skip
