@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import streamlit as st
 
@@ -22,7 +24,9 @@ from scaling_core.fitting.profile import Profile, profile
 from scaling_core.fitting.sensitivity import sensitivity as under_every_objective
 from scaling_core.fitting.verdict import Verdict
 from scaling_core.laws import LAWS, get_law
-from scaling_core.planning import Budget
+from scaling_core.planning import PUBLISHED, Basis, Budget, Plan, Scenario, basis_of_published
+from scaling_core.planning.answers import without_machine
+from scaling_core.planning.trust import Check, trust
 
 #: Until a budget is typed, answers are compared at so many times the compute of the largest run.
 _NEXT = 10.0
@@ -160,3 +164,18 @@ def _approaches(c: data.Choices) -> pd.DataFrame:
 
 def _how(c: data.Choices) -> dict:
     return {"weights": c.weights, "constraints": c.constraints}
+
+
+def trust_of(basis: Basis, scenario: Scenario, answer: Plan) -> tuple[Check, ...]:
+    """Return what speaks for and against a plan."""
+    own = data.choices() if state.get("basis") == state.OWN_FIT else None
+    asked = json.dumps(without_machine(scenario).to_json())
+    return _trust(state.get("basis"), own, data.law_content(), asked, _basis=basis, _answer=answer)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _trust(
+    chosen: str, fit: data.Choices | None, content: int, asked: str, _basis: Basis, _answer: Plan
+) -> tuple[Check, ...]:
+    others = [b for b in map(basis_of_published, PUBLISHED.values()) if b.title != _basis.title]
+    return trust(_basis, Scenario.from_json(json.loads(asked)), _answer, others)

@@ -19,7 +19,9 @@ from scaling_core.fitting.judged import JudgedFit
 from scaling_core.jobs import Queue
 from scaling_core.laws import get_law
 from scaling_core.planning import Basis, Scenario, basis_of_fit, basis_of_published, budgets, frontier, get_published
+from scaling_core.planning.answers import without_machine
 from scaling_core.planning.downstream import reads_loss
+from scaling_core.planning.frontier import priced
 from scaling_core.records import Records
 from scaling_core.runs import (
     Gathered,
@@ -382,8 +384,14 @@ def plan_rows(scenario: Scenario, low: float, high: float, start: float) -> pd.D
     """Return a row of the frontier for each step of the budget slider, computed once for each choice."""
     chosen = state.get("basis")
     own = choices() if chosen == state.OWN_FIT else None
-    content = hash(basis().theta.tobytes() + basis().draws.tobytes())  # a kept fit may be another under the same name
-    return _plan_rows(chosen, own, content, json.dumps(scenario.to_json()), low, high, start)
+    rows = _plan_rows(chosen, own, law_content(), json.dumps(without_machine(scenario).to_json()), low, high, start)
+    return priced(rows, scenario)
+
+
+def law_content() -> int:
+    """Return what tells the numbers of the law to plan with from others: a kept fit may be another under its name."""
+    now = basis()
+    return hash(now.theta.tobytes() + now.draws.tobytes())
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -9,7 +9,17 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from pages.parts import frame, law_findings, plan_answer, plan_machine, plan_scenarios, plan_shapes, plan_whatif, state
+from pages.parts import (
+    analyses,
+    frame,
+    law_findings,
+    plan_answer,
+    plan_machine,
+    plan_scenarios,
+    plan_shapes,
+    plan_whatif,
+    state,
+)
 from scaling_core.charts.epochs import epochs_chart
 from scaling_core.charts.laws import laws_chart
 from scaling_core.charts.lifetime import lifetime_chart
@@ -31,7 +41,6 @@ from scaling_core.planning import (
 from scaling_core.planning.figures import passes, size
 from scaling_core.planning.lifetime import crossover
 from scaling_core.planning.repeats import SOURCE, no_return
-from scaling_core.planning.trust import trust
 from scaling_core.planning.valley import ZONES, valley, zone
 from scaling_core.planning.whatmatters import pareto, tornado
 from scaling_core.runs import LOSS
@@ -56,8 +65,7 @@ def draw(basis: Basis, scenario: Scenario, answer: Plan) -> None:
 
 def trusted(basis: Basis, scenario: Scenario, answer: Plan) -> None:
     """How far the plan can be trusted."""
-    others = [b for b in map(basis_of_published, PUBLISHED.values()) if b.title != basis.title]
-    for check in trust(basis, scenario, answer, others):
+    for check in analyses.trust_of(basis, scenario, answer):
         icon, color = _LOOK[check.severity]
         st.markdown(f":{color}[{icon}] {frame.plain(check.text)}")
     if state.get("basis").startswith(state.KEPT) and (found := plan_answer.looked_at()):

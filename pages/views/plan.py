@@ -10,6 +10,7 @@ from scaling_core.charts.plan import CHOSEN, CLICKED, CONTINUED, NO_INTERVAL, pl
 from scaling_core.errors import UserError
 from scaling_core.fitting import DEFAULT_LEVEL
 from scaling_core.planning import MAX_FLOPS, MIN_FLOPS, Basis, Plan, Scenario, budget_of, plan
+from scaling_core.planning.plan import with_doubts
 from scaling_core.planning.typed import asked_back
 from scaling_core.runs import LOSS
 from scaling_core.units import format_flops
@@ -40,13 +41,17 @@ def body() -> None:
             points.clear_button()
         return
     with middle:
-        found = answered(basis)
+        own = state.get("basis") == state.OWN_FIT
+    found = answered(replace(basis, doubts=()) if own else basis)
     if found is None:
         top.info("There is no plan until what is marked below is put right.", icon=":material/edit:")
         return
     scenario, answer = found
     with top:
         plan_answer.say(scenario, answer, basis.metric)
+        if own:  # the fit is looked at for this budget, which takes longer than the answer
+            basis = replace(basis, doubts=analyses.verdict().reasons)
+            answer = with_doubts(answer, basis)
         plan_answer.doubts(basis, answer)
         st.space("xsmall")
     with middle:
@@ -62,10 +67,7 @@ def body() -> None:
 def basis_or_error() -> tuple[Basis | None, UserError | None]:
     """The law to plan with, or why there is none."""
     try:
-        basis = data.basis()
-        if state.get("basis") == state.OWN_FIT:
-            basis = replace(basis, doubts=analyses.verdict().reasons)
-        return basis, None
+        return data.basis(), None
     except UserError as error:
         return None, error
 

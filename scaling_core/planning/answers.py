@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -95,6 +96,16 @@ def relative_price(scenario: Scenario) -> float:
     """
     reached = float(np.mean(scenario.terms.all_in_utilisation)) if scenario.terms else 1.0
     return scenario.demand.relative_price(reached)
+
+
+def without_machine(scenario: Scenario) -> Scenario:
+    """The same question to the law, where the machine changes only what the answer costs.
+
+    It changes the answer itself where reading or writing reaches another utilisation than training.
+    """
+    if scenario.demand.tokens and (scenario.demand.prefill_mfu or scenario.demand.decode_mfu):
+        return scenario
+    return replace(scenario, terms=None)
 
 
 def _allocated(surface: Surface, scenario: Scenario, flops: Array, near: Pair | None = None) -> Pair:

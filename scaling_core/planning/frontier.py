@@ -45,7 +45,19 @@ def frontier(
     out["beyond"] = _beyond(flops, basis.ranges.get("flops"))
     for name in ("params", "tokens"):
         out[f"beyond_{name}"] = _beyond(found[name][0], basis.ranges.get(name))
-    return pd.DataFrame({**out, **_further(asked, found)})
+    return priced(pd.DataFrame({**out, **_further(asked, found)}), asked)
+
+
+def priced(rows: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """A frontier with ``cost_usd``, ``days`` and ``gpu_hours`` on the scenario's machine; as it is without one."""
+    if scenario.terms is None:
+        return rows
+    name = "training_flops" if "training_flops" in rows else "flops"
+    out: dict[str, Array] = {}
+    for end in ("", "_low", "_high") if name == "training_flops" else ("",):  # without demand the budget is what it is
+        spent = _spent(rows[f"{name}{end}"].to_numpy(dtype=float), scenario.terms)
+        out |= {f"{what}{end}": values for what, values in spent.items()}
+    return rows.assign(**out)
 
 
 def _beyond(values: Array, extent: tuple[float, float] | None) -> Array:
@@ -64,15 +76,10 @@ def budget_of(basis: Basis, scenario: Scenario) -> float:
 
 
 def _further(scenario: Scenario, found: dict[str, Triple]) -> dict[str, Array]:
-    """What the machine, the demand and the data of a scenario add to a frontier, with ``_low`` and ``_high``."""
+    """What the demand and the data of a scenario add to a frontier, with ``_low`` and ``_high``."""
     out: dict[str, Array] = {}
     if scenario.demand.tokens:
         out |= _named("training_flops", found["flops"])
-    if scenario.terms is not None:
-        spent, least, most = (_spent(flops, scenario.terms) for flops in found["flops"])
-        for name in spent:  # without demand the budget is what it is, and so is its cost
-            triple = (spent[name], least[name], most[name])
-            out |= _named(name, triple) if scenario.demand.tokens else {name: spent[name]}
     if math.isfinite(scenario.unique_tokens):
         value, low, high = found["tokens"]
         unique = scenario.unique_tokens

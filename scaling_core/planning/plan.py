@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -258,6 +258,11 @@ def _unreached_notes(share: float) -> list[str]:
     percent = f"{100 * share:.0f}%" if share >= 0.01 else f"{100 * share:.1g}%"
     rest = "the intervals are of the others." if share < 0.5 else "so no interval is given."
     return [f"{percent} of the draws of the law say that this cannot be reached; {rest}"]
+
+
+def with_doubts(answer: Plan, basis: Basis) -> Plan:
+    """A plan that was made before the doubts about its fit were known, with a note of each."""
+    return replace(answer, notes=(*answer.notes, *_doubt_notes(basis)))
 
 
 def _doubt_notes(basis: Basis) -> list[str]:

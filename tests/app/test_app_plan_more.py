@@ -226,6 +226,37 @@ def test_scenarios_say_what_they_save_and_how_sure_that_is(open_page, grid: str)
     assert shown["accelerator"] == "256 × H100 SXM 80GB, 40% MFU"
 
 
+def test_a_budget_far_beyond_the_runs_is_no_plan_and_another_law_is_one_click_away(open_page) -> None:
+    at = calm(open_page("plan", budget="$2M"))  # of a ladder of ten minutes
+    assert "This is no plan" in words(at.warning)
+    at.button(key="plan_published").click().run()
+    calm(at)
+    assert url(at)["basis"] == "besiroglu"
+    assert "This is no plan" not in words(at.warning)
+    flops = 2e6 / 2.5 * 3600 * 989.4e12 * 0.4
+    assert format_count(plan(BESIROGLU, Scenario(flops)).params) in answer(at)
+
+
+def test_a_goal_that_nobody_could_pay_for_is_answered_and_asked_about(open_page) -> None:
+    at = calm(open_page("plan", basis="besiroglu", goal="1.82"))
+    assert "largest training runs" in words(at.warning)
+    at.text_input(key="goal").set_value("1.8173").run()
+    assert "takes more than 1e40 FLOPs" in words(at.error)
+
+
+def test_the_machine_moves_what_it_costs_and_not_what_is_trained(open_page, grid: str) -> None:
+    at = calm(open_page("plan", runs=grid, budget="1e22", unique="100B", demand="1T"))
+    before = rows(at, "step").set_index("step").loc[0]
+    at.slider(key="mfu").set_value(20).run()
+    after = rows(calm(at), "step").set_index("step").loc[0]
+    for name in ("params", "tokens", "loss", "loss_low", "loss_high"):
+        assert after[name] == before[name]
+    for name in ("cost_usd", "cost_usd_low", "gpu_hours", "days"):
+        assert after[name] == pytest.approx(2 * before[name], rel=1e-12)
+    at.text_input(key="decode").set_value("2").run()  # now serving is dearer, and a smaller model pays
+    assert rows(calm(at), "step").set_index("step").loc[0, "params"] < before["params"]
+
+
 def test_a_rule_that_says_nothing_is_no_row(open_page) -> None:
     """Kaplan et al.'s rule of the learning rate falls below zero from some 12B parameters on."""
     at = calm(open_page("plan", basis="besiroglu", budget="1e24", closer="sizes"))

@@ -21,15 +21,20 @@ from scaling_core.planning import (
     PUBLISHED,
     QUANTITIES,
     Basis,
+    Demand,
     Scenario,
+    Terms,
     basis_of_fit,
     basis_of_published,
     budgets,
     frontier,
+    get_hardware,
     get_published,
     plan,
     times_beyond,
 )
+from scaling_core.planning.answers import without_machine
+from scaling_core.planning.frontier import priced
 
 BESIROGLU = basis_of_published(get_published("besiroglu"))
 LADDER_C = np.geomspace(1e18, 1e22, 9)
@@ -265,3 +270,24 @@ def test_a_loss_below_the_floor_is_refused_with_the_interval_of_the_floor() -> N
     # the middle 90% of E between 1.62 and 1.98
     with pytest.raises(UserError, match=r"no model comes below 1\.800 \(1\.638–1\.962\)\."):
         plan(basis, Scenario(loss=1.5))
+
+
+def test_a_frontier_is_priced_as_its_plan_is() -> None:
+    """With demand training takes more than the budget, and so do its cost and time, at both ends of the intervals."""
+    basis = basis_of_fit(fitted(chinchilla_runs(0.01), resamples=40))
+    terms = Terms(get_hardware("H100 SXM 80GB"), mfu=0.4, n_gpus=64)
+    asked = Scenario(1e22, demand=Demand(1e12), terms=terms)
+    answer = plan(basis, asked)
+    free = frontier(basis, np.array([1e22]), 0.9, without_machine(asked))
+    assert "cost_usd" not in free
+    row = priced(free, asked).iloc[0]
+    for name in ("cost_usd", "days", "gpu_hours"):
+        assert row[name] == pytest.approx(getattr(answer, name), rel=1e-12)
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(answer.intervals[name], rel=1e-12)
+
+
+def test_a_machine_that_serves_otherwise_than_it_trains_belongs_to_the_question() -> None:
+    terms = Terms(get_hardware("H100 SXM 80GB"))
+    assert without_machine(Scenario(1e22, terms=terms, demand=Demand(1e12))).terms is None
+    slow = Scenario(1e22, terms=terms, demand=Demand(1e12, decode_mfu=0.05))
+    assert without_machine(slow) == slow
