@@ -17,10 +17,8 @@ from scaling_core.jobs.control import Control, Stop
 from scaling_core.jobs.kinds import KINDS, kind_of
 from scaling_core.jobs.process import held
 from scaling_core.training.folder import RunFolder, State, Wanted
+from scaling_core.training.threads import ONE_THREAD
 
-#: One thread a process: the queue runs one job a core, and libraries that each start a thread a core stand in each
-#: other's way.
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _LEFT_AS: dict[Wanted, State] = {"pause": "paused", "cancel": "cancelled"}
 
 
@@ -34,8 +32,8 @@ class Outcome:
 
 def one_thread() -> None:
     """Let the libraries that this process will load use one thread, unless the environment says another number."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    for name, count in ONE_THREAD.items():
+        os.environ.setdefault(name, count)
 
 
 def said(outcome: Outcome) -> str:

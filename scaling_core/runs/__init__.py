@@ -14,8 +14,9 @@ from scaling_core.runs.raw import MAX_COLUMNS, RawTable
 from scaling_core.runs.readers import READERS, read
 from scaling_core.runs.samples import Sample, sample, samples
 from scaling_core.runs.schema import COLUMNS, PREDICTORS, Column, Note, RunTable, Source, concatenate
-from scaling_core.runs.store import UploadStore, home
+from scaling_core.runs.store import UploadStore
 from scaling_core.runs.upload import MAX_FILE_BYTES, Upload
+from scaling_core.workspace import home
 
 __all__ = [
     "CHECKS",

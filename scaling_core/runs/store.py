@@ -11,20 +11,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from scaling_core.errors import UserError
 from scaling_core.runs.progress import tick
 from scaling_core.runs.upload import Upload
 
 _CHUNK = 4 * 2**20
 _HASH = re.compile(r"[0-9a-f]{12,64}")
-
-
-def home() -> Path:
-    """Return the folder of the workspace: ``SCALING_HOME``, else the platform's folder for a user's data."""
-    given = os.environ.get("SCALING_HOME", "")
-    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("scaling-explorer", appauthor=False))
 
 
 @dataclass(frozen=True)

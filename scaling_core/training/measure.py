@@ -12,9 +12,8 @@ from pathlib import Path
 
 import torch
 
-from scaling_core.planning.hardware_measure import measure_this_machine
-from scaling_core.runs.store import home
 from scaling_core.training.folder import write_whole
+from scaling_core.workspace import home
 
 _SECONDS = 0.6
 #: Share of its cores from which on a measurement is kept, and the least that a rate is reckoned up from.
@@ -45,6 +44,8 @@ def peak_flops(device: torch.device, precision: str) -> float | None:
 
 def _measured(device: torch.device) -> tuple[dict[str, float], float]:
     """FLOP/s by precision, and the share of its cores that this process had; a GPU is not asked for one."""
+    from scaling_core.planning.hardware_measure import measure_this_machine  # brings what plans; once a machine
+
     on_gpu = device.type == "cuda"
     wall, used = time.perf_counter(), time.process_time()
     peaks = measure_this_machine(_SECONDS, gpu=on_gpu).peak_flops_per_s

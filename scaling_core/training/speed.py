@@ -99,12 +99,12 @@ def speed_of(timed: list[Timed], start_s: float, note: str) -> Speed:
     """
     if not timed:
         raise UserError("No size was timed.", fix="Measure again.")
-    from scipy.optimize import nnls  # a third of a second of every page's first visit
+    from scaling_core.laws.projection import nonnegative_least_squares  # brings pandas, which no worker needs
 
     timed = sorted(timed, key=lambda t: t.flops_per_token)
     seconds = np.array([t.seconds_per_token for t in timed])
     flops = np.array([t.flops_per_token for t in timed])
-    (a, b), _ = nnls(np.stack([1 / seconds, flops / seconds], axis=1), np.ones(len(timed)))
+    (a, b), *_ = nonnegative_least_squares(np.stack([1 / seconds, flops / seconds], axis=1)[None], np.ones(len(timed)))
     return Speed(float(a), float(b), start_s, tuple(timed), note, measured=True)
 
 

@@ -29,6 +29,7 @@ from scaling_core.training.models import family
 from scaling_core.training.rungs import facts_of
 from scaling_core.training.spec import DataSpec, TrainSpec
 from scaling_core.training.speed import SUPPOSED, Speed, Timed, speed_of
+from scaling_core.training.threads import ONE_THREAD
 
 #: Sizes that are timed, seconds for each, and steps that do not count since buffers and caches fill.
 _SIZES = ("16/2", "48/3", "96/5")
@@ -39,7 +40,6 @@ _VALIDATION = 4096
 _PATIENCE_S = 240.0
 #: Seconds between the end of a run and the start of the next in a queue that looks a few times a second.
 _HANDING_ON_S = 0.5
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def speed_here(home: Path, slots: int, device: str = "auto") -> Speed:
@@ -96,7 +96,7 @@ def _timed(slots: int, device: str) -> tuple[list[Timed], float, float]:
     command = [sys.executable, "-m", "scaling_core.training.timing", "--device", device]
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    environment = {**os.environ, **_ONE_THREAD, "PYTHONPATH": paths}
+    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": paths}
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         for _ in range(slots)

@@ -17,7 +17,7 @@ MAKERS = {"training": set(ROOMS), "jobs": {*ROOMS, "training"}}
 #: Rooms at the side of that line, and what each may import: they take results and give pictures or files.
 BESIDE = {**MAKERS, "charts": set(ROOMS), "report": {*ROOMS, "charts"}}
 #: Modules of no room that every room may import.
-COMMON = {"units", "errors", "database", "architecture", "records"}
+COMMON = {"units", "errors", "database", "architecture", "records", "workspace"}
 #: Rooms that may one day stand between or after these; none of them is read by an earlier one.
 LATER = {"compression"}
 #: The command line, which may import every room and is imported by none.

@@ -20,10 +20,10 @@ from scaling_core.jobs.launch import start_module
 from scaling_core.jobs.model import Limits
 from scaling_core.jobs.process import Process
 from scaling_core.training.folder import RunFolder
+from scaling_core.training.threads import ONE_THREAD
 
 #: Seconds after which a worker without work is let go; it holds a few hundred MB once it has loaded torch.
 _IDLE_S = 30.0
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -126,7 +126,7 @@ class LocalExecutor:
         with (self._home / "workers.log").open("ab") as log:
             process = start_module(
                 "scaling_core.worker", ["--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                variables=_ONE_THREAD | variables,
+                variables=ONE_THREAD | variables,
             )  # fmt: skip
         os.set_blocking(_handle(process.stdout), False)
         worker = _Worker(process, str(Process.of(process.pid)), slots)

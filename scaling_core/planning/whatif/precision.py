@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling_core.planning.search import minimise_over
 from scaling_core.planning.values import Number, plain, positive
 
 
@@ -94,16 +95,11 @@ def best_training_bits(*, offsets: bool = True) -> float:
     Fewer bits buy more parameters at the same compute: N_eff/N over P is to be as high as it can. This does not depend
     on the exponents or the budget (their section 4.3.2).
     """
-    from scipy.optimize import minimize_scalar  # a third of a second of the first visit, for one table
-
     lowest = 1.01 * max(t.gamma * t.offset for t in (WEIGHTS, ACTIVATIONS, KEY_VALUES)) if offsets else 0.5
-    found = minimize_scalar(
-        lambda p: -float(effective_share(p, offsets=offsets)) / p,
-        bounds=(lowest, _MOST_BITS),
-        method="bounded",
-        options={"xatol": 1e-10},
+    best, _ = minimise_over(
+        lambda p: -plain(effective_share(p, offsets=offsets)) / p, np.array(lowest), np.array(_MOST_BITS)
     )
-    return float(found.x)
+    return float(best)
 
 
 def _saturation(tensor: _Tensor, bits: Number, offsets: bool) -> Number:

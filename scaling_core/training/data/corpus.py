@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from scaling_core.errors import UserError
-from scaling_core.runs.store import home
 from scaling_core.training.folder import write_whole
+from scaling_core.workspace import home
 
 #: One file in so many is held out for validation.
 _ONE_IN = 20

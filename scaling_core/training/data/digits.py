@@ -6,15 +6,12 @@ They need no download and small networks soon know them, so a law is better soug
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from scaling_core.errors import UserError
 from scaling_core.training.data.base import Batch
-from scaling_core.training.data.order import rows_at
+from scaling_core.training.data.examples import Examples
 from scaling_core.training.models.base import DataShape
 from scaling_core.training.spec import DataSpec
 
@@ -23,46 +20,7 @@ _ONE_IN = 5
 _BRIGHTEST = 16
 
 
-@dataclass(frozen=True)
-class Digits:
-    """The digits as a source of labels.
-
-    Attributes
-    ----------
-    training, held_out : Batch
-    seed : int
-        Of the order of the images.
-    provenance : Mapping
-    """
-
-    training: Batch
-    held_out: Batch
-    seed: int
-    provenance: Mapping[str, Any]
-    bytes_per_token: float | None = None
-    entropy: float | None = None
-
-    @property
-    def shape(self) -> DataShape:
-        """One channel in, ten classes out."""
-        return DataShape("labels", 0, 10, self.training.inputs.shape[1:])
-
-    @property
-    def unique_tokens(self) -> int:
-        """Images to train on."""
-        return len(self.training.targets)
-
-    def batch(self, position: int, n: int) -> Batch:
-        """``n`` images from ``position`` on."""
-        rows = rows_at(position, n, self.unique_tokens, self.seed)
-        return Batch(self.training.inputs[rows], self.training.targets[rows])
-
-    def validation(self) -> Batch:
-        """Every image that was held out."""
-        return self.held_out
-
-
-def open_digits(spec: DataSpec, context: int) -> Digits:
+def open_digits(spec: DataSpec, context: int) -> Examples:
     """Open the digits; ``context`` is of no use to them.
 
     Raises
@@ -91,4 +49,5 @@ def open_digits(spec: DataSpec, context: int) -> Digits:
         "sha256": hashlib.sha256(pixels.tobytes() + labels.astype(np.int64).tobytes()).hexdigest(),
     }
     targets = labels.astype(np.int64)
-    return Digits(Batch(pixels[~held], targets[~held]), Batch(pixels[chosen], targets[chosen]), spec.seed, provenance)
+    training, held_out = Batch(pixels[~held], targets[~held]), Batch(pixels[chosen], targets[chosen])
+    return Examples(training, held_out, DataShape("labels", 0, 10, pixels.shape[1:]), spec.seed, provenance)

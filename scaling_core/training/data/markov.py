@@ -21,6 +21,7 @@ import numpy as np
 from scaling_core.errors import UserError
 from scaling_core.training.data.base import Batch
 from scaling_core.training.data.drawn import UNLIMITED, uniform
+from scaling_core.training.data.windows import in_windows
 from scaling_core.training.models.base import DataShape
 from scaling_core.training.spec import DataSpec
 
@@ -196,10 +197,8 @@ class MarkovSource:
         ValueError
             If they are no whole windows.
         """
-        if position % self.context or n % self.context:
-            raise ValueError("a batch is whole windows")
-        first = position // self.context
-        return self._rows(_TRAINING, np.arange(first, first + n // self.context))
+        first, rows = in_windows(position, n, self.context)
+        return self._rows(_TRAINING, np.arange(first, first + rows))
 
     def validation(self) -> Batch:
         """The same windows for every run of the seed."""

@@ -11,16 +11,14 @@ import hashlib
 import platform
 import sysconfig
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from scaling_core.errors import UserError
 from scaling_core.training.data.base import Batch
-from scaling_core.training.data.order import rows_at
+from scaling_core.training.data.examples import Examples
 from scaling_core.training.data.stdlib import library_files
 from scaling_core.training.data.windows import BYTES
 from scaling_core.training.models.base import DataShape
@@ -36,46 +34,7 @@ _SMALLEST_FILE = 256
 _PARTS = 4
 
 
-@dataclass(frozen=True)
-class Snippets:
-    """Snippets as a source of labels.
-
-    Attributes
-    ----------
-    training, held_out : Batch
-    seed : int
-        Of the order of the snippets.
-    provenance : Mapping
-    """
-
-    training: Batch
-    held_out: Batch
-    seed: int
-    provenance: Mapping[str, Any]
-    bytes_per_token: float | None = None
-    entropy: float | None = None
-
-    @property
-    def shape(self) -> DataShape:
-        """Bytes in, packages out."""
-        return DataShape("labels", BYTES, len(self.provenance["classes"]), self.training.inputs.shape[1:])
-
-    @property
-    def unique_tokens(self) -> int:
-        """Snippets to train on."""
-        return len(self.training.targets)
-
-    def batch(self, position: int, n: int) -> Batch:
-        """``n`` snippets from ``position`` on."""
-        rows = rows_at(position, n, self.unique_tokens, self.seed)
-        return Batch(self.training.inputs[rows].astype(np.int64), self.training.targets[rows])
-
-    def validation(self) -> Batch:
-        """Snippets that lie evenly over the files held out."""
-        return Batch(self.held_out.inputs.astype(np.int64), self.held_out.targets)
-
-
-def open_snippets(spec: DataSpec, context: int) -> Snippets:
+def open_snippets(spec: DataSpec, context: int) -> Examples:
     """Open snippets of ``context`` bytes from the twelve largest packages of five files or more.
 
     Raises
@@ -112,7 +71,8 @@ def open_snippets(spec: DataSpec, context: int) -> Snippets:
         "validation_examples": len(held_out.targets),
         "sha256": digest.hexdigest(),
     }
-    return Snippets(training, held_out, spec.seed, provenance)
+    shape = DataShape("labels", BYTES, len(packages), (context,))
+    return Examples(training, held_out, shape, spec.seed, provenance)
 
 
 def largest_packages(root: Path) -> dict[str, list[Path]]:

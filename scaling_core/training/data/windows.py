@@ -84,9 +84,7 @@ class Windows:
         ValueError
             If they are no whole windows.
         """
-        if position % self.context or n % self.context:
-            raise ValueError("a batch is whole windows")
-        rows = rows_at(position // self.context, n // self.context, self.rows, self.seed)
+        rows = rows_at(*in_windows(position, n, self.context), self.rows, self.seed)
         return cut(self.training, rows * self.context, self.context)
 
     def validation(self) -> Batch:
@@ -94,6 +92,19 @@ class Windows:
         rows = int((self.held_out.size - 1) // self.context)
         chosen = np.linspace(0, rows - 1, max(1, min(self.validation_rows, rows))).astype(np.int64)
         return cut(self.held_out, chosen * self.context, self.context)
+
+
+def in_windows(position: int, n: int, context: int) -> tuple[int, int]:
+    """``position`` and ``n``, in tokens, as numbers of windows of ``context`` tokens.
+
+    Raises
+    ------
+    ValueError
+        If they are no whole windows.
+    """
+    if position % context or n % context:
+        raise ValueError("a batch is whole windows")
+    return position // context, n // context
 
 
 def cut(data: np.ndarray, starts: np.ndarray, length: int) -> Batch:
