@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -193,16 +194,23 @@ def _optimizer_steps(
     """Return the optimizer's steps at each row, and what counted them.
 
     A tracker's own step may count calls of its log, where the optimizer's is logged beside it, as ``iter``. A run that
-    did not log it has its steps.
+    did not log it, or in which it falls, has its steps.
     """
     counter = step_counter(metrics)
     if not counter:
         return steps, STEP
     filled, _ = filled_counts(rows, steps, lengths, [counter], "")
     counted = filled[counter].to_numpy(dtype=float)
-    run = np.repeat(np.arange(len(lengths)), lengths)
-    absent = np.bincount(run, weights=np.isfinite(counted), minlength=len(lengths)) == 0
-    return np.where(absent[run], steps, counted), counter
+    bounds = [*pairwise(np.concatenate([[0], np.cumsum(lengths)]))]
+    grows = [_grows(counted[first:end]) for first, end in bounds]
+    parts = [(counted if own else steps)[first:end] for own, (first, end) in zip(grows, bounds, strict=True)]
+    return np.concatenate(parts), counter if any(grows) else STEP
+
+
+def _grows(counts: NDArray[np.float64]) -> bool:
+    """Whether there are counts, and none is below the one before, as where a counter begins anew with each epoch."""
+    known = counts[np.isfinite(counts)]
+    return len(known) > 0 and bool((np.diff(known) >= 0).all())
 
 
 def _since_start(wall_time: pd.Series, lengths: NDArray[np.int64]) -> pd.Series:

@@ -84,6 +84,14 @@ def test_tokens_of_a_log_follow_from_the_optimizer_s_steps_where_the_tracker_cou
     assert "× train/global_step" in notes(runs)
 
 
+def test_a_counter_that_begins_anew_with_each_epoch_counts_no_tokens():
+    calls = [("val/loss", s, 3.0 - s / 10) for s in (1, 2, 3)]
+    calls += [("iter", s, i) for s, i in ((1, 5.0), (2, 9.0), (3, 2.0))]
+    config = Upload("runs/a/config.json", b'{"batch_size": 8, "seq_len": 128, "world_size": 1, "n_params": 1000000}')
+    runs = load([Upload("runs/a/events.out.tfevents.1", event_file(calls)), config])
+    assert runs.frame["tokens"].tolist() == [1024, 2048, 3072]
+
+
 def test_counts_of_a_log_are_filled_between_and_one_interval_beyond_but_not_further():
     points = [("val_loss", s, 3.0) for s in (0, 5, 15, 25, 45)] + [("tokens", s, 100.0 * s) for s in (0, 10, 20)]
     rows = read(Upload("events.out.tfevents.1", event_file(points))).frame.set_index("step")
