@@ -219,7 +219,9 @@ def _take_in() -> None:
 
 
 def _table(answers: dict[str, tuple[Scenario, Plan]], metric: Metric) -> pd.DataFrame:
-    return pd.DataFrame({name: _column(scenario, answer, metric) for name, (scenario, answer) in answers.items()})
+    """A column a scenario; what none of them has is left out."""
+    rows = pd.DataFrame({name: _column(scenario, answer, metric) for name, (scenario, answer) in answers.items()})
+    return rows[(rows != "").any(axis=1)]
 
 
 def _column(scenario: Scenario, answer: Plan, metric: Metric) -> dict[str, str]:

@@ -249,7 +249,8 @@ def _loss_panel(panel: _Panel) -> alt.LayerChart:
 
 def _size_panel(panel: _Panel) -> alt.LayerChart:
     """N and D on one axis of counts."""
-    domain = domain_of(pd.concat([panel.rows["params"], panel.rows["tokens"]]), log=True, pad=0.07)
+    ends = [domain_with_band(panel.rows, name, log=True, pad=0.0) for name in ("params", "tokens")]
+    domain = domain_of(np.array(ends).ravel(), log=True, pad=0.07)
     layers = [_beyond_ground(panel)]
     for name, color, label, side in (
         ("tokens", panel.palette.categories[1], "tokens D", "above"),

@@ -111,6 +111,9 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
     ends = {name: (float(low[0]), float(high[0])) for name, (_, low, high) in found.items()}
     sure = {name for name, (low, high) in ends.items() if low == high}  # the budget itself, a size that was asked for
     pairs = {name: pair for name, pair in ends.items() if math.isfinite(pair[0]) and name not in sure}
+    if point.get("unreached", 0.0) and "flops" in pairs and point["flops"] > pairs["flops"][1]:
+        # Draws with a low floor reach the goal for less than the law itself does: that is no interval of its answer.
+        pairs = {name: pair for name, pair in pairs.items() if name == "loss"}
     beyond = {n: times_beyond(point[n], basis.ranges[n]) for n in _LETTER if _known(basis, point, n)}
     extras, spread = _extras(basis, scenario, point, pairs)
     return Plan(
@@ -121,7 +124,7 @@ def plan(basis: Basis, scenario: Scenario) -> Plan:
         level=scenario.level,
         notes=(
             *_extrapolation_notes(beyond, basis), *_scenario_notes(basis, scenario, point, extras),
-            *_unreached_notes(point.get("unreached", 0.0)), *_doubt_notes(basis), *basis.notes,
+            *_unreached_notes(point.get("unreached", 0.0), "flops" in pairs), *_doubt_notes(basis), *basis.notes,
         ),
         **extras,
     )  # fmt: skip
@@ -251,12 +254,12 @@ def _scenario_notes(basis: Basis, scenario: Scenario, point: dict[str, float], e
     return notes
 
 
-def _unreached_notes(share: float) -> list[str]:
+def _unreached_notes(share: float, has_interval: bool) -> list[str]:
     """Draws without an answer are not in the intervals, which is to be said."""
     if not share:
         return []
     percent = f"{100 * share:.0f}%" if share >= 0.01 else f"{100 * share:.1g}%"
-    rest = "the intervals are of the others." if share < 0.5 else "so no interval is given."
+    rest = "the intervals are of the others." if has_interval else "so no interval is given."
     return [f"{percent} of the draws of the law say that this cannot be reached; {rest}"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from scaling_core.planning.budget import Terms
 from scaling_core.planning.figures import duration, hours, money, passes, rate, size
 from scaling_core.planning.plan import Plan
 from scaling_core.planning.scenario import Scenario
@@ -17,6 +18,8 @@ _WIDE = 10.0
 _SOME, _END = 3.0, 0.1
 #: Training with more than this many times the typed budget is to be said.
 _MORE = 1.001
+#: A share of time that is rounding.
+_NOTHING = 1e-6
 #: Accelerator-hours, half a minute or so, below which a plan is said by how long one accelerator takes.
 _BRIEF = 0.01
 
@@ -132,8 +135,14 @@ def _means(scenario: Scenario, answer: Plan) -> str:
         if price is not None and answer.cost_usd is not None
         else ""
     )
-    mfu = f"{100 * float(terms.mfu):.0f}% MFU"
+    mfu = f"{100 * float(terms.mfu):.0f}% MFU{_lost(terms)}"
     return f"{compute} ({_machine_time(answer, terms.hardware.name)}, {cost}{mfu})".replace(") (", "; ", 1)
+
+
+def _lost(terms: Terms) -> str:
+    """Paid time in which nothing is trained, which the cost and the hours hold."""
+    lost = 1 - float(terms.all_in_utilisation) / float(terms.mfu)
+    return f", {format_number(100 * lost, 2)}% of the time lost" if lost > _NOTHING else ""
 
 
 def is_brief(answer: Plan) -> bool:

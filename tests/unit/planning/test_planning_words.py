@@ -206,3 +206,23 @@ def test_what_is_asked_for_has_no_interval() -> None:
     answer = plan(drawn_law(spread=0.2), Scenario(1e22, params=7e9))
     assert set(answer.intervals) == {"loss"}
     assert "7.00B parameters on " in sentence(Scenario(1e22, params=7e9), answer)
+
+
+def test_time_that_is_lost_is_said_beside_the_utilisation() -> None:
+    terms = Terms(get_hardware("H100 SXM 80GB"), mfu=0.4, n_gpus=256, restart_share=0.25)
+    asked = Scenario(1e22, terms=terms)
+    # 1e22 / (989.4e12 × 0.4 × 0.75 × 3600) = 9,358 hours
+    assert "(9,360 hours of H100 SXM 80GB, $23.4k at $2.50/h, 40% MFU, 25% of the time lost)" in sentence(
+        asked, plan(BESIROGLU, asked)
+    )
+
+
+def test_draws_that_reach_a_goal_are_no_interval_of_an_answer_outside_them() -> None:
+    """Four in ten draws have a floor above the goal; the others reach it for far less than the law itself."""
+    basis = drawn_law(floors=(1.2, 1.2, 1.2, 1.9, 1.9))
+    asked = Scenario(loss=1.85)
+    answer = plan(basis, asked)
+    assert answer.unreached == pytest.approx(0.4)
+    assert not {"flops", "params", "tokens"} & set(answer.intervals)
+    assert "40% of the draws of the law say that this cannot be reached; so no interval is given." in answer.notes
+    assert "the intervals are of the others" not in sentence(asked, answer)
