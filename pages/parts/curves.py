@@ -6,11 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import data, frame, state
-from scaling_core.charts.axes import column_title
+from scaling_core.charts.axes import unit_title
 from scaling_core.charts.curve_lines import SMOOTH, CurveLines, CurveView, along, curve_lines, measured
 from scaling_core.charts.curves import ZOOM, axis_title, beyond_text, curves_chart, zoomed
 from scaling_core.charts.figure import Figure
 from scaling_core.runs import RunTable
+from scaling_core.runs.counted import unit_of
 
 _SPAN, _DRAWN = "_curve_span", "_curve_drawn"
 
@@ -28,8 +29,8 @@ def section() -> None:
         drawn, figure = _figure(state.get("runs"), state.get("map"), view, frame.palette() is frame.DARK)
         frame.chart(
             figure, key=f"curves_chart_{st.session_state.get(_DRAWN, 0)}",
-            alt_text=f"{column_title(view.y)} against {axis_title(view.x)} of {drawn.runs} runs, coloured by "
-            f"{column_title(view.color)}",
+            alt_text=f"{unit_title(view.y, view.unit)} against {axis_title(view.x, unit=view.unit)} of {drawn.runs} "
+            f"runs, coloured by {unit_title(view.color, view.unit)}",
             on_select=_take_span, selection_mode=[ZOOM],
         )  # fmt: skip
         _said(drawn, view)
@@ -47,11 +48,12 @@ def _controls(runs: RunTable) -> CurveView | None:
     for key, known in (("curve_x", xs), ("curve_y", ys), ("curve_color", colors)):
         if state.get(key) not in known:
             state.put(**{key: "params" if key == "curve_color" and "params" in known else known[0]})
+    unit = unit_of(runs)
     slots = st.columns([1, 1.2, 1.2, 1.4, 1], vertical_alignment="bottom")
-    slots[0].selectbox("Along", xs, format_func=lambda c: axis_title(c).split(" (")[0], key="curve_x")
-    slots[1].selectbox("Curve of", ys, format_func=lambda c: column_title(c).split(" (")[0], key="curve_y")
+    slots[0].selectbox("Along", xs, format_func=lambda c: axis_title(c, unit=unit).split(" (")[0], key="curve_x")
+    slots[1].selectbox("Curve of", ys, format_func=lambda c: unit_title(c, unit).split(" (")[0], key="curve_y")
     slots[2].selectbox(
-        "Colour of curves", colors, format_func=lambda c: column_title(c).split(" (")[0], key="curve_color"
+        "Colour of curves", colors, format_func=lambda c: unit_title(c, unit).split(" (")[0], key="curve_color"
     )
     slots[3].slider("Smoothing", 0, 99, format="%d%%", key="curve_smooth",
                     help="Weight of the points before in a moving average. Only the picture is smoothed: the points as "
@@ -65,7 +67,7 @@ def _controls(runs: RunTable) -> CurveView | None:
     span = seen[1] if seen and seen[0] == (state.get("runs"), x) else None
     return CurveView(
         x, state.get("curve_y"), state.get("curve_logx"), state.get("curve_logy"), state.get("curve_smooth") / 100,
-        state.get("curve_color"), state.get("curve_means"), span,
+        state.get("curve_color"), state.get("curve_means"), span, unit,
     )  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from pages.parts.cleaning import rows_to_look_at
 from pages.parts.law_controls import has_seeds
 from pages.parts.mapping import remembered_offer, wizard
 from pages.parts.mapping_columns import file_columns
-from scaling_core.charts.axes import View, column_title
+from scaling_core.charts.axes import View, unit_title
 from scaling_core.charts.runs import BRUSH, runs_chart
 from scaling_core.errors import UserError
 from scaling_core.fitting import FITTED, HELD_OUT, FitResult, roles
 from scaling_core.planning import basis_of_fit, budgets, frontier
 from scaling_core.runs import COLUMNS, RunTable, Upload, samples
+from scaling_core.runs.counted import unit_of
 from scaling_core.runs.seeds import seed_summary
 from scaling_core.units import format_count, format_flops
 
@@ -118,20 +119,20 @@ def take_uploads(zone: str) -> None:
 
 def facts(runs: RunTable) -> str:
     """One line: how many, which sizes, which span, which loss, what was left out."""
-    ends = runs.frame[runs.frame["is_final"]]
+    ends, counted = runs.frame[runs.frame["is_final"]], unit_of(runs)
     parts = [f"**{len(ends)} runs**"]
     if len(ends) < len(runs.frame):
         parts.append(f"{len(runs.frame)} rows with checkpoints")
     sizes = ends["params"].nunique()
     if sizes:
         parts.append(f"{sizes} size{'s' if sizes != 1 else ''}, {span_text(runs, 'params', format_count)} parameters")
-    for name, write, unit in (("tokens", format_count, "tokens"), ("flops", format_flops, "FLOPs")):
+    for name, write, unit in (("tokens", format_count, f"{counted}s"), ("flops", format_flops, "FLOPs")):
         if runs.span(name):
             computed = " (computed)" if all(name in s.derived for s in runs.sources) else ""
             parts.append(f"{span_text(runs, name, write)} {unit}{computed}")
     splits = {s.loss_split for s in runs.sources}
     split = f"{splits.pop()} " if len(splits) == 1 and "unknown" not in splits else ""
-    parts.append(f"{split}loss in nats per token" if runs.has_loss else "no loss")
+    parts.append(f"{split}loss in nats per {counted}" if runs.has_loss else "no loss")
     left_out = len(runs.rejected)
     parts.append(f"**{left_out} row{'s' if left_out != 1 else ''} left out**" if left_out else "nothing left out")
     return " · ".join(parts)
@@ -151,6 +152,7 @@ def main_chart(runs: RunTable) -> None:
     chart_side, control_side = st.columns([5, 1.15])
     with control_side:
         view, color = controls(runs)
+    counted = unit_of(runs)
     fit = try_fit()
     rows = fit.points if fit else runs.frame.assign(role=roles_without_law(runs))
     spread = seed_summary(rows[rows["role"] == FITTED]) if state.get("seeds") else None
@@ -159,8 +161,8 @@ def main_chart(runs: RunTable) -> None:
         frame.chart(
             figure,
             key="runs_chart",
-            alt_text=f"{column_title(view.y)} against {column_title(view.x)} of {len(rows)} rows, "
-            f"coloured by {column_title(color)}",
+            alt_text=f"{unit_title(view.y, counted)} against {unit_title(view.x, counted)} of {len(rows)} rows, "
+            f"coloured by {unit_title(color, counted)}",
             on_select=lambda: points.take_box("runs_chart"),
             selection_mode=[BRUSH],
         )
@@ -180,11 +182,12 @@ def controls(runs: RunTable) -> tuple[View, str]:
     axes = [c for c in known if c != "loss"]
     if state.get("x") not in axes:
         state.put(x=axes[0])
-    st.selectbox("Across", axes, format_func=short_title, key="x")
+    counted = unit_of(runs)
+    st.selectbox("Across", axes, format_func=lambda c: short_title(c, counted), key="x")
     ups = [c for c in ("loss", "params", "tokens", "flops") if c in known and c != state.get("x")]
     if state.get("y") not in ups:
         state.put(y=ups[0])
-    st.selectbox("Up", ups, format_func=short_title, key="y")
+    st.selectbox("Up", ups, format_func=lambda c: short_title(c, counted), key="y")
     st.toggle("Log across", key="logx")
     st.toggle("Log up", key="logy")
     if view_of_loss() and has_seeds(runs):
@@ -194,12 +197,13 @@ def controls(runs: RunTable) -> tuple[View, str]:
     if state.get("color") not in colors:
         state.put(color="params")
     st.selectbox(
-        "Colour", colors, format_func=short_title, key="color",
+        "Colour", colors, format_func=lambda c: short_title(c, counted), key="color",
         help="Any column of the file. “unknown” in the legend are runs whose row leaves that column empty; of many "
         "names the rarest share one colour.",
     )  # fmt: skip
-    other = "" if state.get("y") != "loss" or runs.metric.column == "loss" else runs.metric.cost_title
-    view = View(state.get("x"), state.get("y"), state.get("logx"), state.get("logy"), other)
+    x, y = state.get("x"), state.get("y")
+    other = unit_title(y, counted) if y != "loss" or runs.metric.column == "loss" else runs.metric.cost_title
+    view = View(x, y, state.get("logx"), state.get("logy"), other, unit_title(x, counted))
     return view, state.get("color")
 
 
@@ -207,8 +211,8 @@ def view_of_loss() -> bool:
     return state.get("y") == "loss"
 
 
-def short_title(name: str) -> str:
-    return f"{COLUMNS[name].title} {COLUMNS[name].symbol}".strip() if name in COLUMNS else name
+def short_title(name: str, counted: str) -> str:
+    return unit_title(name, counted).split(" (")[0] if name in COLUMNS else name
 
 
 def try_fit() -> FitResult | None:

@@ -40,7 +40,7 @@ class View:
 
 def unit_title(name: str, unit: str) -> str:
     """Title of a column that counts by the token, for runs that learn from something else, such as examples."""
-    return column_title(name).replace("token", unit)
+    return column_title(name).replace("token", unit) if name in COLUMNS else name
 
 
 def column_title(name: str) -> str:

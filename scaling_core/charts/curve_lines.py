@@ -43,6 +43,8 @@ class CurveView:
         Whether lines of one colour become their mean, with the band from the lowest to the highest.
     span : tuple of float, optional
         The part of the axis that is looked at.
+    unit : str
+        What the runs learn from: "token", or "example".
     """
 
     x: str = "step"
@@ -53,6 +55,7 @@ class CurveView:
     color: str = "params"
     grouped: bool = False
     span: tuple[float, float] | None = None
+    unit: str = "token"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from scaling_core.charts.axes import View, column_title, even_ticks, field_name, format_value, log_ticks
+from scaling_core.charts.axes import View, even_ticks, field_name, format_value, log_ticks, unit_title
 from scaling_core.charts.canvas import Canvas
 from scaling_core.charts.curve_lines import SMOOTH, CurveLines, CurveView
 from scaling_core.charts.figure import Figure
@@ -38,7 +38,8 @@ def curves_chart(drawn: CurveLines, view: CurveView, palette: Palette) -> Figure
 
     With smoothing the smoothed lines are drawn, the points as logged faintly behind.
     """
-    axes = View(view.x, view.y, view.log_x, view.log_y)
+    titles = (unit_title(view.y, view.unit), unit_title(view.x, view.unit))
+    axes = View(view.x, view.y, view.log_x, view.log_y, *titles)
     across = drawn.lines["x"] if view.span is None else pd.Series(view.span)
     canvas = Canvas(axes, robust_domain(across, log=view.log_x, pad=0.01), _y_domain(drawn, view), palette)
     lines = drawn.lines.rename(columns={"x": view.x, "y": view.y})
@@ -69,10 +70,10 @@ def beyond_text(drawn: CurveLines, view: CurveView) -> str:
     return f"Beyond the chart, so that the others can be told apart: {'; '.join(told)}{more}."
 
 
-def axis_title(name: str, reaches: float = 0.0) -> str:
+def axis_title(name: str, reaches: float = 0.0, unit: str = "token") -> str:
     """Title of what curves run along or show; of time, with the unit that suits how far it reaches, in seconds."""
     if name != "seconds":
-        return column_title(name)
+        return unit_title(name, unit)
     return f"Time ({_time_unit(reaches)[1]})" if reaches else "Time"
 
 
@@ -83,7 +84,7 @@ def _time_unit(reaches: float) -> tuple[float, str]:
 def _paint(drawn: CurveLines, view: CurveView) -> alt.Color:
     order = drawn.groups.order
     scale = alt.Scale(domain=order, range=drawn.groups.colours)
-    legend = _legend(column_title(view.color), order) if len(order) > 1 else None
+    legend = _legend(unit_title(view.color, view.unit), order) if len(order) > 1 else None
     return alt.Color("group:N", scale=scale, legend=legend)
 
 
@@ -134,7 +135,7 @@ def _lines(canvas: Canvas, lines: pd.DataFrame, drawn: CurveLines, view: CurveVi
         raw = base.mark_line(strokeWidth=0.8, **_BARE).encode(y=canvas.y())
         layers.append(raw.encode(opacity=alt.OpacityValue(0.0, condition=behind)))
     line = base.mark_line(strokeWidth=1 if crowd else 1.6, **_BARE)
-    y = canvas.y(SMOOTH, column_title(view.y)) if view.smooth else canvas.y()
+    y = canvas.y(SMOOTH) if view.smooth else canvas.y()
     layers.append(_toggled(line.encode(y=y), 0.75 if crowd else 0.95))
     return layers
 
@@ -142,8 +143,8 @@ def _lines(canvas: Canvas, lines: pd.DataFrame, drawn: CurveLines, view: CurveVi
 def _bands(canvas: Canvas, drawn: CurveLines, view: CurveView) -> list[alt.Chart]:
     rows = drawn.means.rename(columns={"x": view.x})
     base = _in_order(canvas, "means", rows).encode(x=_x(canvas), color=_paint(drawn, view))
-    band = base.mark_area(strokeWidth=0, **_BARE).encode(y=canvas.y("low", column_title(view.y)), y2="high:Q")
-    line = base.mark_line(strokeWidth=2.2, **_BARE).encode(y=canvas.y("mean", column_title(view.y)))
+    band = base.mark_area(strokeWidth=0, **_BARE).encode(y=canvas.y("low"), y2="high:Q")
+    line = base.mark_line(strokeWidth=2.2, **_BARE).encode(y=canvas.y("mean"))
     few = len(drawn.groups.order) <= _FEW_BANDS
     shown = {"param": "shown", "value": 0.2 if few else 0.12}
     return [band.encode(opacity=alt.OpacityValue(0.0, condition=shown)), _toggled(line, 1.0)]
@@ -179,7 +180,7 @@ def readout(drawn: CurveLines, view: CurveView) -> tuple[pd.DataFrame, list[tupl
     at = drawn.readings.groupby("x", sort=True)["y"]
     places = at.size().rename("runs").reset_index()
     places["at"] = [_said(view.x, v) for v in places["x"]]
-    told = [("at", axis_title(view.x))]
+    told = [("at", axis_title(view.x, unit=view.unit))]
     if view.grouped:
         said = drawn.means.assign(text=[_band_text(view.y, *row) for row in _band_rows(drawn.means)])
         return _wide(places, said, "group", drawn.groups.order, told)

@@ -99,5 +99,5 @@ def outside_text(points: pd.DataFrame, view: View, x_domain: Domain, y_domain: D
 
 def _named(row: dict[Hashable, Any], view: View) -> str:
     name = view.x if row[OUTSIDE] in ("left", "right") else view.y
-    title = view.y_title if name == view.y and view.y_title else column_title(name).split(" (")[0]
+    title = (view.y_title if name == view.y and view.y_title else column_title(name)).split(" (")[0]
     return f"{row['run']}: {title[:1].lower()}{title[1:]} {format_value(name, float(row[name]))}"

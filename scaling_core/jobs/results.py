@@ -11,6 +11,7 @@ import pandas as pd
 from scaling_core.errors import UserError
 from scaling_core.jobs.starts import curve_of, started_from
 from scaling_core.runs import Upload, safe_csv
+from scaling_core.runs.counted import COUNTED_IN
 from scaling_core.training.folder import RunFolder
 from scaling_core.training.outcomes import is_point, is_tuned, origin_of
 
@@ -76,5 +77,7 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
     row = {column: result.get(name) for column, name in COLUMNS.items()}
     if isinstance(counts, Mapping):
         row |= {column: counts.get(name) for column, name in _COUNTS.items()}
+    data = result.get("data")
+    row[COUNTED_IN] = data.get("unit") if isinstance(data, Mapping) else None  # nothing where it is tokens of text
     row["start"] = str(start.get("kind")) if isinstance(start, Mapping) and start.get("folder") else "from nothing"
     return row
