@@ -43,12 +43,6 @@ class Demand:
         if not 0 < self.speed_up < math.inf:
             raise UserError(f"A speed-up of {self.speed_up:g} cannot be.", fix="Give 2 for FP8 beside BF16, say.")
 
-    @classmethod
-    def of_requests(cls, requests: float, read: float, written: float, **rest: float) -> Demand:
-        """Demand from so many requests, each of so many tokens read and written."""
-        each = read + written
-        return cls(requests * each, written / each if each else 0.0, **rest)
-
     @staticmethod
     def read_utilisation(text: str) -> float | None:
         """Read a utilisation in percent, ``15`` or ``15%``; None for nothing: then it is that of training.

@@ -117,11 +117,6 @@ def seen_for(worth: Values, unique: Values, decay: Values) -> Array:
     return np.where(worth <= unique, worth, np.where(share < 1, repeated, np.inf))
 
 
-def marginal(epochs: Values, decay: float = REPEATED_TOKENS) -> Array:
-    """Value of the last token of a pass beside a new one: e^(−(epochs − 1)/R), and 1 within the first."""
-    return np.asarray(np.exp(-np.maximum(np.asarray(epochs, dtype=float) - 1, 0) / decay))
-
-
 def no_return(decay: float = REPEATED_TOKENS, share: float = NO_RETURN) -> float:
     """Epochs after which one more token is worth less than ``share`` of a new one."""
     return float(1 - decay * np.log(share))

@@ -21,7 +21,7 @@ from scaling_core.planning.allocation import Allocation, best_for_compute, cheap
 from scaling_core.planning.answers import relative_price
 from scaling_core.planning.budget import Terms
 from scaling_core.planning.hardware import get_hardware
-from scaling_core.planning.repeats import Decay, effective, log_term_above_end, marginal, no_return, seen_for
+from scaling_core.planning.repeats import Decay, effective, log_term_above_end, no_return, seen_for
 from scaling_core.planning.surface import Surface
 from scaling_core.runs import Upload, load
 
@@ -101,14 +101,16 @@ def test_the_published_allocation_of_repeated_data() -> None:
 )  # fmt: skip
 def test_what_repeated_tokens_are_worth(epochs: float, worth: float, last: float) -> None:
     assert effective(epochs, 1.0, 15.387756) == pytest.approx(worth, abs=6e-5)
-    assert marginal(epochs) == pytest.approx(last, abs=6e-5)
-    step = 1e-6
-    slope = (effective(epochs + step, 1.0, 15.387756) - effective(epochs, 1.0, 15.387756)) / step
-    assert slope == pytest.approx(last, rel=1e-3)
+    assert worth_of_the_next(epochs) == pytest.approx(last, rel=1e-3)
+
+
+def worth_of_the_next(epochs: float, step: float = 1e-6) -> float:
+    """Value of one more token after so many passes, beside a new one."""
+    return float(effective(epochs + step, 1.0, 15.387756) - effective(epochs, 1.0, 15.387756)) / step
 
 
 def test_no_return_is_where_a_token_is_worth_a_tenth() -> None:
-    assert marginal(no_return()) == pytest.approx(0.1)
+    assert worth_of_the_next(no_return()) == pytest.approx(0.1, rel=1e-5)
 
 
 def test_far_beyond_the_data_the_best_size_still_goes_on_smoothly() -> None:
@@ -277,7 +279,6 @@ def test_utilisation_moves_the_lifetime_optimum() -> None:
     dear = plan(SARDANA, Scenario(loss=2.0, demand=slow, terms=Terms(get_hardware("H100 SXM"), mfu=0.4)))
     assert dear.params < alike.params
     assert slow.relative_price(0.4) == pytest.approx(0.5 + 0.5 * 8)
-    assert Demand.of_requests(1e9, 1500, 500) == Demand(2e12, 0.25)
 
 
 @settings(max_examples=30, deadline=None)
