@@ -127,7 +127,9 @@ def _in_time(channel: alt.X, canvas: Canvas) -> None:
 
 
 def _lines(canvas: Canvas, lines: pd.DataFrame, drawn: CurveLines, view: CurveView) -> list[alt.Chart]:
-    crowd = lines["run"].nunique() > _CROWD
+    crowd = drawn.runs > _CROWD
+    rows = lines if view.smooth else lines.drop(columns=SMOOTH)
+    lines = rows.assign(run=pd.factorize(rows["run"])[0])  # numbers reach the browser sooner than names
     base = _in_order(canvas, "lines", lines).encode(x=_x(canvas), detail="run:N", color=_paint(drawn, view))
     layers = []
     if view.smooth:
