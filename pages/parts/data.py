@@ -130,10 +130,8 @@ def loss_table() -> RunTable:
     """
     runs, mapping = state.get("runs"), state.get("map")
     there = opening.opened(runs)
-    if there is not None and mapping in there.tables:
-        return there.tables[mapping]
-    if st.session_state.get(_STOPPED) == (runs, mapping):
-        raise UserError("Its reading was stopped.", where=open_files(), fix="Read it again, or open other runs.")
+    if there is not None and (known := there.tables.get(mapping)) is not None:
+        return known
     _raise_again(runs, mapping)
     overrides = Overrides.parse(mapping) if mapping else _sample_overrides(runs)
     read = _reader(runs)
@@ -155,7 +153,9 @@ def loss_table() -> RunTable:
 
 
 def _raise_again(runs: str, mapping: str) -> None:
-    """Raise what came of reading large files, if that is known."""
+    """Raise what came of reading large files, if that is known: they were stopped, or cannot be used."""
+    if is_stopped():
+        raise UserError("Its reading was stopped.", where=open_files(), fix="Read it again, or open other runs.")
     failed = st.session_state.get(_FAILED)
     if failed is not None and failed[:2] == (runs, mapping):
         raise failed[2]
@@ -167,7 +167,7 @@ def gathered(runs: str) -> tuple[Gathered, ...]:
     Raises
     ------
     UserError
-        If one cannot be read.
+        If one cannot be read, or their reading was stopped.
     StillReading
         If they are large and being read.
     """

@@ -107,14 +107,18 @@ def test_taking_the_file_away_or_picking_a_sample_stops_it_too(open_page, worksp
     assert not kept(workspace)
 
 
-def test_a_link_to_a_large_file_shows_how_far_it_is_on_any_page_and_can_be_stopped(open_page, workspace: Path) -> None:
+@pytest.mark.parametrize("page", ["law", "runs"])
+def test_a_link_to_a_large_file_shows_how_far_it_is_on_any_page_and_can_be_stopped(
+    open_page, workspace: Path, page: str
+) -> None:
     sha256 = UploadStore(workspace).put(Upload("long.jsonl.gz", LONG))
-    at = open_page("law", runs=sha256)
+    at = open_page(page, runs=sha256)
     assert is_reading(at)
     assert "long.jsonl.gz" in words(at.markdown)
     assert not at.get("vega_lite_chart")
     at.button(key="cancel_reading").click().run()
-    assert not is_reading(at)
+    assert not is_reading(at), "the page began to read it again by itself"
+    assert not at.exception
     assert "Its reading was stopped" in words(at.error)
     assert stopped()
     at.button(key="read_again").click().run()
