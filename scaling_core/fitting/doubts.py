@@ -16,7 +16,7 @@ from scaling_core.units import format_number
 #: Root mean square of relative residuals above which a law is no description of its runs.
 _LARGE_SCATTER = 0.05
 #: How many times the typical scatter the root mean square may be before a few runs must be to blame: the 245
-#: Chinchilla points give 4.7, without their five outliers 1.6.
+#: Chinchilla points give 4.4, without their five largest residuals 1.3.
 _HEAVY_TAIL = 3.0
 #: Up to four epochs, repeated tokens were worth nearly as much as new ones (Muennighoff et al. 2023, section 5).
 _HARMLESS_EPOCHS = 4.0
@@ -24,7 +24,8 @@ _HARMLESS_EPOCHS = 4.0
 
 def doubts(law: Law, rows: pd.DataFrame, residuals: Array) -> tuple[Finding, ...]:
     """What in the fitted ``rows`` speaks against the law; ``residuals`` (n,) are relative."""
-    return present(on_one_line(law, rows), repeats(law, rows), far_off(residuals), scatter(residuals))
+    of_rows = on_one_line(law, rows), repeats(law, rows)
+    return present(*of_rows, far_off(residuals, len(law.parameters)), scatter(residuals))
 
 
 def on_one_line(law: Law, rows: pd.DataFrame) -> Finding | None:
@@ -52,10 +53,16 @@ def repeats(law: Law, rows: pd.DataFrame) -> Finding | None:
     return Finding("epochs", "problem" if most > _HARMLESS_EPOCHS else "doubt", text, most, fix)
 
 
-def far_off(residuals: Array) -> Finding | None:
-    """A few runs far from the law, and the others near it."""
-    size = np.abs(residuals)
-    rms, typical = _rms(residuals), 1.4826 * float(np.median(size))
+def far_off(residuals: Array, parameters: int) -> Finding | None:
+    """A few runs far from the law of so many ``parameters``, and the others near it; ``residuals`` (n,) are relative.
+
+    A robust objective lays the law through about as many runs as it has parameters, whatever the scatter, so those are
+    left out of what is typical (Maronna, Martin and Yohai 2006, section 4.4: the median of the residuals that are not
+    zero).
+    """
+    size = np.sort(np.abs(residuals))
+    typical = 1.4826 * float(np.median(size[parameters:])) if len(size) > parameters else 0.0
+    rms = _rms(residuals)
     if rms <= _HEAVY_TAIL * typical or rms <= 1e-6 or len(size) < 10:
         return None
     text = (

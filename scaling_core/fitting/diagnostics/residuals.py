@@ -25,7 +25,7 @@ _WORTH_IT = 1.5
 
 def far_off(e: Evidence) -> Finding | None:
     """A few runs far from the law."""
-    return doubts.far_off(e.residuals)
+    return doubts.far_off(e.residuals, len(e.fit.law.parameters))
 
 
 def scatter(e: Evidence) -> Finding | None:

@@ -148,3 +148,12 @@ def test_every_look_copes_with_weights_limits_and_checkpoints() -> None:
     assert fit.certificate.on_bound == ("alpha",)
     assert "bounds" in names(found, "doubt")
     assert "narrow" not in names(found)
+
+
+def test_the_runs_that_a_robust_fit_goes_through_are_not_what_is_typical() -> None:
+    law = noisy_fit().law
+    rows = chinchilla_runs(0.01).frame.head(11)
+    through, scattered = [0.0002, 0.0003, 0.0004, 0.0004, 0.0007], [0.0009, 0.0012, 0.0035, 0.0073, 0.0138, 0.0164]
+    assert doubts(law, rows, np.array(through + scattered)) == ()
+    outlier = np.array([*through, 0.0009, 0.0012, 0.0013, 0.0015, 0.0018, 0.03])
+    assert names(doubts(law, rows, outlier)) == ["far off"]
