@@ -100,13 +100,13 @@ def unpack(
     opening = _Opening(MAX_FILE_BYTES if max_bytes is None else max_bytes)
     origins: list[int] = []
     for i, (upload, share) in enumerate(zip(uploads, by_bytes(len(u.data) for u in uploads), strict=True)):
-        before = len(opening.files)
+        before, told = len(opening.files), (len(opening.notes), set(opening.skipped))
         try:
             check_size(upload.name, len(upload.data), max_bytes)
             with part(*share, f"Unpacking {upload.name}" if is_container(upload) else ""):
                 _open(upload, 0, opening)
             if len(opening.files) == before:
-                raise _nothing_inside(upload.name, opening)
+                raise _nothing_inside(upload.name, opening, *told)
         except UserError as error:
             if refuse is None:
                 raise
@@ -392,8 +392,10 @@ def _too_many(name: str) -> UserError:
     )
 
 
-def _nothing_inside(name: str, opening: _Opening) -> UserError:
-    told = "; ".join(f"{len(names):,}: {reason}" for (_, reason), names in opening.skipped.items())
-    notes = " ".join(note.text for note in opening.notes)
+def _nothing_inside(name: str, opening: _Opening, notes_before: int, skipped_before: set[tuple[str, str]]) -> UserError:
+    """Say why a container gave nothing; what was said of those opened before it is none of its own."""
+    own = {key: names for key, names in opening.skipped.items() if key not in skipped_before}
+    told = "; ".join(f"{len(names):,}: {reason}" for (_, reason), names in own.items())
+    notes = " ".join(note.text for note in opening.notes[notes_before:])
     what = f"Nothing inside can be opened ({told})." if told else f"The archive is empty. {notes}".strip()
     return UserError(what, where=name, fix="Give logs of runs: CSV, JSON, Parquet, TensorBoard or text.")

@@ -126,8 +126,9 @@ _QUANTITY = re.compile(rf"({NUMBER})(?:\s?([KMB]))?")
 
 
 def message(text: str) -> str:
-    """Return a line without time, host and level in front of what is said."""
-    return _LEVEL.sub("", text)
+    """Return a line without time, host and level in front of what is said; a level behind a step is part of that."""
+    found = _LEVEL.match(text)
+    return text[found.end() :] if found and not _STEP.search(found[0]) else text
 
 
 def stated(text: str) -> tuple[str, Scalar] | None:

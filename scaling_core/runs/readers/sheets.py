@@ -100,7 +100,10 @@ def _named_like(first: Sheet, sheet: Sheet) -> Sheet:
 
 
 def _with_titles(sheets: Sequence[Sheet]) -> list[pd.DataFrame]:
-    """Say of each row which sheet it is from; where rows are steps, tell runs of one name in several sheets apart."""
+    """Say of each row which sheet it is from; where rows are steps, tell runs of one name in several sheets apart.
+
+    A sheet of steps without names is one run, called after the sheet, as where none has names.
+    """
     called = next((str(n) for sheet in sheets for n in sheet.frame.columns if is_run_name(str(n))), None)
     column = _free(_SHEET, sheets)
     frames = [sheet.frame.assign(**{column: same_text(sheet.title, len(sheet.frame))}) for sheet in sheets]
@@ -110,7 +113,7 @@ def _with_titles(sheets: Sequence[Sheet]) -> list[pd.DataFrame]:
         return [frame.assign(**{_RUN: frame[column]}) for frame in frames]
     counts = Counter(name for frame in frames if called in frame for name in frame[called].dropna().unique())
     return [
-        frame.assign(**{called: _apart(frame[called], sheet.title, counts)}) if called in frame else frame
+        frame.assign(**{called: _apart(frame[called], sheet.title, counts) if called in frame else sheet.title})
         for frame, sheet in zip(frames, sheets, strict=True)
     ]
 

@@ -52,6 +52,7 @@ def test_a_loss_behind_a_bar_is_read_though_each_bar_wrote_over_the_last() -> No
         ("2025-01-01 10:00:01 | INFO | step 0000000{}/00000015 | cross-entropy-loss 3.5 | z-loss 0.1 | lr 1e-6",
          "cross-entropy-loss", 3.5),
         ("iteration={} train_loss=3.5 lr=0.1", "train_loss", 3.5),
+        ("step {} | loss 3.5 | WARNING: the norm of the gradient is high", "loss", 3.5),
         ("[ {}/1000] loss 3.5 ppl 33.1", "loss", 3.5),
         ("[step {}] loss=3.5 | ppl=33.1 | time 3.2s", "loss", 3.5),
         ("Iter {}: Train loss 3.500, Learning Rate 1.000e-05, Trained Tokens 9000, Peak mem 5 GB", "Train loss", 3.5),

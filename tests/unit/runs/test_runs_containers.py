@@ -340,3 +340,10 @@ def test_an_archive_of_which_nothing_is_of_use_is_refused_beside_others() -> Non
     nothing = gather_usable([useless])
     assert (nothing.tables, nothing.kept) == ((), ())
     assert len(nothing.refused) == 1
+
+
+def test_an_empty_archive_is_not_blamed_for_what_another_holds() -> None:
+    hidden = Upload("a.zip", zipped(("runs/.hidden", b"x"), ("runs/a.csv", GOOD)))
+    files = gather_usable([hidden, Upload("b.zip", zipped())])
+    assert [u.name for u in files.kept] == ["a.zip"]
+    assert [(e.where, e.what) for e in files.refused] == [("b.zip", "The archive is empty.")]

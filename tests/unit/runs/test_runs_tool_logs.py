@@ -182,6 +182,8 @@ def test_a_sheet_a_run_is_a_run_and_names_that_several_sheets_use_are_told_apart
     named = [["run", *row] if i == 0 else ["a", *row] for i, row in enumerate(curve)]
     runs = table(workbook(named, named), "curves.xlsx")
     assert runs.frame["run"].tolist() == ["Sheet/a", "Sheet/a", "Sheet1/a", "Sheet1/a"]
+    runs = table(workbook(named, curve), "curves.xlsx")
+    assert runs.frame["run"].tolist() == ["a", "a", "Sheet1", "Sheet1"]
 
 
 def test_a_workbook_with_a_cell_in_the_far_corner_is_refused() -> None:
