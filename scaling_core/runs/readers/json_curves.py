@@ -30,6 +30,8 @@ _HOLDERS = frozenset({"history", "log", "logs", "curve", "curves", "metrics"})
 _MAX_DEPTH = 16
 _FEWEST = 2
 _SAMPLE = 20
+#: Share of the values of a log that a restart may have logged again.
+_FEW_AGAIN = 0.25
 
 
 @dataclass
@@ -41,13 +43,16 @@ class _Curve:
     left_out: list[str] = field(default_factory=list)
     counted: list[str] = field(default_factory=list)
     spread: list[str] = field(default_factory=list)
+    again: int = 0
 
     def add(self, steps: Sequence[float], columns: Mapping[str, Column]) -> None:
-        """Lay columns along steps."""
+        """Lay columns along steps; of two values of one metric at one step the later counts."""
         for place, step in enumerate(steps):
             if np.isfinite(step):
                 row = self.rows.setdefault(float(step), {})
-                row |= {name: column[place] for name, column in columns.items() if not np.isnan(column[place])}
+                said = {name: column[place] for name, column in columns.items() if not np.isnan(column[place])}
+                self.again += len(row.keys() & said.keys())
+                row |= said
 
 
 def curves_in(objects: Sequence[tuple[int, Object]], file: str) -> Logs | None:
@@ -207,7 +212,7 @@ def _take_rows(name: str, rows: list[Object], alone: bool, curve: _Curve) -> Non
     keys = list(dict.fromkeys(key for row in flat for key in row))
     columns = {key: [_cell(row.get(key)) for row in flat] for key in keys}
     columns = {key: column for key, column in columns.items() if not np.isnan(column).all()}
-    axis = _axis(columns)
+    axis = _axis(columns) or _repeated_steps(columns)
     steps = columns.pop(axis) if axis else [float(i) for i in range(1, len(rows) + 1)]
     if not axis:
         curve.counted.append(name)
@@ -256,6 +261,23 @@ def _axis(columns: Mapping[str, Column]) -> str:
     for test in tests:
         for name, column in columns.items():
             if test(name) and not np.isnan(column).any() and bool(np.all(np.diff(column) > 0)):
+                return name
+    return ""
+
+
+def _repeated_steps(columns: Mapping[str, Column]) -> str:
+    """Return the column of steps of logged rows that do not rise: several rows may be of one, and a restart goes back.
+
+    Where many values would stand at a step that has one, as where each epoch counts anew, it is none.
+    """
+    for name, steps in columns.items():
+        if is_known(name, STEP) and not np.isnan(steps).any():
+            places = [
+                [at for at, value in zip(steps, column, strict=True) if not np.isnan(value)]
+                for other, column in columns.items() if other != name
+            ]  # fmt: skip
+            again = sum(len(at) - len({*at}) for at in places)
+            if again <= _FEW_AGAIN * sum(map(len, places)):
                 return name
     return ""
 
@@ -313,6 +335,8 @@ def _curve_notes(curves: Sequence[_Curve], file: str) -> list[Note]:
         shown = ", ".join(f"“{n}”" for n in names[:6]) + (" and others" if len(names) > 6 else "")
         return [Note(severity, what.format(shown), file)] if names else []
 
+    again = sum(c.again for c in curves)
+    repeats = f"Values logged again at a step that had one, as after a restart: {again:,}. The later count."
     with_curve = sum(bool(c.rows) for c in curves)
     runs = f"{with_curve:,} run{'s' * (with_curve > 1)}"
     return [
@@ -327,4 +351,5 @@ def _curve_notes(curves: Sequence[_Curve], file: str) -> list[Note]:
             "warning",
         ),
         *said((n for c in curves for n in c.left_out), "Lists that belong to no curve were left out: {}.", "warning"),
+        *([Note("warning", repeats, file)] if again else []),
     ]  # fmt: skip

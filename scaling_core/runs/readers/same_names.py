@@ -114,13 +114,12 @@ def _is_along(name: str) -> bool:
 def _restarts(codes: Codes, steps: Floats) -> Codes:
     """Number the parts of each name: a new one begins where the step goes back to the first, or below."""
     parts = np.zeros(len(codes), dtype=np.intp)
-    for code in np.unique(codes):
-        mine = np.flatnonzero(codes == code)
-        first, part = np.inf, -1
-        for place in mine:
-            if steps[place] <= first or part < 0:
-                first, part = steps[place], part + 1
-            parts[place] = part
+    first: dict[int, float] = {}
+    part: dict[int, int] = {}
+    for place, (code, step) in enumerate(zip(codes.tolist(), steps.tolist(), strict=True)):
+        if code not in first or step <= first[code]:
+            first[code], part[code] = step, part.get(code, -1) + 1
+        parts[place] = part[code]
     return parts
 
 

@@ -63,6 +63,31 @@ def test_logged_rows_of_each_run_are_kept_and_its_last_loss_stands_at_their_end(
     assert ("“budgets”" in notes(runs, "warning")) == isinstance(wrap(data), dict)
 
 
+@pytest.mark.parametrize(
+    ("steps", "curve", "warned"),
+    [
+        ([0, 10, 5, 20], [(5, 3.0), (10, 4.0), (20, 2.0)], ""),
+        ([5, 10, 15, 10, 20], [(5, 5.0), (10, 2.0), (15, 3.0), (20, 1.0)], "as after a restart: 1."),
+        ([1, 2, 1, 2], [(1, 5.0), (2, 4.0), (3, 3.0), (4, 2.0)], "counted from 1"),
+    ],
+    ids=["out of order", "a restart", "anew each epoch"],
+)
+def test_logged_rows_stand_at_their_steps_in_whatever_order(steps, curve, warned: str) -> None:
+    log = [{"step": step, "loss": 5.0 - i} for i, step in enumerate(steps)]
+    runs = load({"params": 1e6, "tokens": 2e8, "log": log})
+    found = runs.frame[runs.frame["step"] > 0]
+    assert list(zip(found["step"], found["loss"], strict=True)) == curve
+    assert found["tokens"].tolist() == pytest.approx([2e8 * step / curve[-1][0] for step, _ in curve])
+    assert warned in notes(runs, "warning")
+
+
+def test_rows_of_training_and_validation_at_one_step_are_one_point() -> None:
+    log = [{"step": s, **row} for s in (10, 20) for row in ({"loss": 40 / s}, {"eval_loss": 50 / s})]
+    runs = load({"params": 1e6, "tokens": 2e8, "log": log})
+    assert runs.frame[["step", "loss", "tokens"]].to_numpy().tolist() == [[10, 5.0, 1e8], [20, 2.5, 2e8]]
+    assert "again" not in notes(runs)
+
+
 def test_logged_rows_by_name_of_run() -> None:
     rows = [{"step": s, "loss": 5 - s, "tokens": s * 1e6} for s in (1, 2)]
     runs = load({"70M": rows, "160M": rows})
