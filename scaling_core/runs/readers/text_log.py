@@ -74,6 +74,9 @@ def parse(upload: Upload, wording: Wording) -> TextLog:
         )
     text = f"{len(reading.past):,} metrics past the first {MAX_METRICS:,} were left out."
     told = [Note("warning", text, upload.name)] if reading.past else []
+    if len(kept) > 1:
+        text = f"The step goes back to the first, so the log was taken for that of {len(kept):,} runs."
+        told.append(Note("info", text, upload.name))
     return TextLog(kept, (*notes, *told), tuple(reading.rejected))
 
 

@@ -28,6 +28,14 @@ def test_torchtitan_says_its_size_and_its_batch_in_sentences() -> None:
     assert "step:  1  loss:" in runs.sources[0].reason
 
 
+def test_runs_in_one_log_are_told_apart_by_their_steps_and_that_is_said() -> None:
+    log = "".join(f"run {run} step {step} loss {5 - run - step / 10}\n" for run in (0, 1) for step in (1, 2, 3))
+    runs = table(f"params: 1,000,000\n{log}", "train.log")
+    assert runs.frame["run"].nunique() == 2
+    assert "The step goes back to the first, so the log was taken for that of 2 runs." in notes(runs)
+    assert "goes back" not in notes(table(logs.TITAN, "train.log"))
+
+
 def test_a_validation_without_a_step_belongs_to_the_step_above_it() -> None:
     assert rows(logs.LLMC, "loss", "val loss") == [[1, 11.009701, None], [2, 10.75, 10.5]]
     assert table(logs.LLMC, "train.log", "product.tokens=step*524288").frame["params"].tolist() == [124_475_904]
