@@ -96,9 +96,7 @@ def test_a_fit_taken_away_plans_the_same_on_the_command_line(
 
 
 def test_a_long_reading_shows_how_far_it_is_and_is_cancelled(page: Page, app_url: str) -> None:
-    line = (
-        b'{"run": "a", "params": 1000000, "tokens": 20000000, "step": 10, "loss": 3.25, "note": "as the others"}\n'
-    )
+    line = b'{"run": "a", "params": 1000000, "tokens": 20000000, "step": 10, "loss": 3.25, "note": "as the others"}\n'
     open_page(page, link(app_url, "", runs="pythia"), "Runs")
     before, drawn = page.url, points(page, "runs_chart").count()
     drop(page, ("long.jsonl.gz", gzip.compress(line * 1_000_000, 1)))  # little to send, and half a minute to read
