@@ -112,7 +112,7 @@ def _table(rows: pd.DataFrame, law: Law | None) -> list[str]:
     table = [("run", "N", "D", "FLOPs", "loss", "bits/byte", "off the law")]
     for row in rows.sort_values(["params", "tokens"]).to_dict("records"):
         off = residual.get(row["run"], math.nan)
-        absent = "held back" if law and row["run"] not in law.left_out else "left out"
+        absent = "" if law is None else "left out" if row["run"] in law.left_out else "held back"
         bits = row.get("bits_per_byte", math.nan)
         table.append((
             str(row["run"]), format_count(row["params"]), format_count(row["tokens"]), format_flops(row["flops"]),

@@ -81,7 +81,7 @@ def pose(
     role = _roles(law, table, selection)
     rows = table.frame[role.to_numpy() == FITTED]
     held = law.settle(rows, frozenset(c.name for c in constraints))
-    _require_enough(law, rows, sum(c.is_fixed for c in constraints) + len(held), _tuned_out(table, selection))
+    _require_enough(law, rows, sum(c.is_fixed for c in constraints) + len(held), table, selection)
     loss = rows["loss"].to_numpy(dtype=float)
     scale = float(np.exp(np.log(loss).mean()))
     x = {name: rows[name].to_numpy(dtype=float) for name in law.predictors}
@@ -218,18 +218,26 @@ def _tuned_out(table: RunTable, selection: Selection) -> int:
     return 0 if selection.tuned else int((is_tuned(frame) & frame["is_final"].to_numpy(dtype=bool)).sum())
 
 
-def _require_enough(law: Law, rows: pd.DataFrame, fixed: int, tuned: int) -> None:
-    """As ``require_enough``; where runs were left out unasked, that is said with it."""
+def _require_enough(law: Law, rows: pd.DataFrame, fixed: int, table: RunTable, selection: Selection) -> None:
+    """As ``require_enough``; where rows were left out unasked, the way to have them is said with it."""
     try:
         require_enough(law, rows, fixed)
     except UserError as error:
-        if not tuned:
+        if tuned := _tuned_out(table, selection):
+            them = "1 run that began" if tuned == 1 else f"{tuned} runs that began"
+            raise UserError(
+                f"{error.what} Left out: {them} with the weights of another.",
+                where=error.where,
+                fix="Fit fine-tuned runs too (a switch under “More” on the Law page; --tuned), or choose others.",
+            ) from None
+        earlier = int((~table.frame["is_final"].to_numpy(dtype=bool)).sum())
+        if not earlier or selection.checkpoints != "final":
             raise
-        them = "1 run that began" if tuned == 1 else f"{tuned} runs that began"
         raise UserError(
-            f"{error.what} Left out: {them} with the weights of another.",
+            f"{error.what} Their {earlier} earlier rows are not fitted: only the end of each run is.",
             where=error.where,
-            fix="Fit fine-tuned runs too (a switch under “More” on the Law page; --tuned), or choose others.",
+            fix="Add runs, or fit their earlier rows too, whose loss is higher than that of a run of its own length "
+            "(“Rows of a run” under “More” on the Law page; --checkpoints all).",
         ) from None
 
 

@@ -14,7 +14,7 @@ from made_runs import fitted, table
 from scaling_core.errors import UserError
 from scaling_core.fitting import EXCLUDED, FITTED, HELD_OUT, UNUSABLE, Range, Selection, fit, get_objective, roles
 from scaling_core.laws import get_law
-from scaling_core.runs import flags
+from scaling_core.runs import Upload, flags, load
 
 NEEDED = ("params",)
 FIVE = table([1e8, 2e8, 3e8, 4e8, 5e8], 1e9, [5.0, 4.0, 3.0, 2.0, 1.0])
@@ -128,3 +128,13 @@ def test_runs_that_began_with_the_weights_of_another_are_fitted_only_where_someb
     with pytest.raises(UserError, match=r"0 are chosen. Left out: 5 runs that began with the weights of another") as no:
         fit(law, replace(FIVE, frame=frame.assign(started_from="a")), objective, resamples=0)
     assert "--tuned" in no.value.fix
+
+
+def test_too_few_ends_of_runs_name_their_earlier_rows_as_a_way_out() -> None:
+    lines = [f"{run},{step},{n},{n * step * 1e3},{4 - 0.1 * step}" for run, n in (("a", 1e6), ("b", 2e6))
+             for step in range(1, 6)]  # fmt: skip
+    runs = load([Upload("two.csv", "\n".join(["run,step,params,tokens,loss", *lines]).encode())])
+    with pytest.raises(UserError) as no:
+        fit(get_law("power-d"), runs, get_objective("huber-log"), Selection(), resamples=0)
+    assert "8 earlier rows" in no.value.what
+    assert "--checkpoints all" in no.value.fix
